@@ -1,0 +1,1 @@
+"""Timings, each run from a shell as `python -m benchmarks.NAME`."""

@@ -1,0 +1,35 @@
+"""Images and their true transformations: sequences to train and to compare on, digits, image files."""
+
+from __future__ import annotations
+
+from flowdis.data.digits import digits
+from flowdis.data.files import as_images, check_writable, load_images, save_images
+from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
+from flowdis.data.pixels import colour
+from flowdis.data.protocols import ORBIT, PUBLISHED, orbit, published
+from flowdis.data.sequences import SequenceBatch, TransformSequences
+from flowdis.data.transforms import TRANSFORMS, Transformation, apply_path, path_matrices, units_of
+
+__all__ = [
+    "TRANSFORMS",
+    "Transformation",
+    "apply_path",
+    "path_matrices",
+    "units_of",
+    "colour",
+    "SequenceBatch",
+    "TransformSequences",
+    "Motion",
+    "Orbit",
+    "Steps",
+    "Augmentation",
+    "PUBLISHED",
+    "ORBIT",
+    "published",
+    "orbit",
+    "digits",
+    "as_images",
+    "load_images",
+    "save_images",
+    "check_writable",
+]

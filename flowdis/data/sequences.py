@@ -1,0 +1,303 @@
+"""Sequences of images in motion, drawn by the batch: where each starts, how far it goes, what is seen.
+
+A motion says, per transformation, where sequences start and what amounts follow. `Orbit` draws both anywhere,
+for training; `Steps` walks in even steps from a given start, as published protocols do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flowdis._checks import check_choice, check_images
+from flowdis.data.motions import Augmentation, Motion, Orbit
+from flowdis.data.transforms import TRANSFORMS, apply_path, units_of
+from flowdis.paths import Path, Unit
+
+__all__ = ["SequenceBatch", "TransformSequences"]
+
+_Stills = Float[Tensor, "N C H W"]
+_Images = Float[Tensor, "B C H W"]
+_Frames = Float[Tensor, "F B C H W"]
+_Truth = Float[Tensor, "*truth C H W"]
+_Times = Float[Tensor, "F"]
+_Amounts = Float[Tensor, "S B K"]
+_Indices = Int[Tensor, "B"]
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceBatch:
+    """A batch of sequences: what is seen, and the amounts that moved it.
+
+    Arguments:
+        names: The K transformations, in the order of the model's fields.
+        first: The images x_0, with shape (B, C, H, W).
+        frames: The images at `times`, with shape (F, B, C, H, W), the first of them x_0.
+        times: Positions along the path in [0, S], with shape (F), ascending from 0, the same for all.
+        amounts: The amounts for the fields, with shape (S, B, K).
+        length: The number T of steps of the full sequence of frames 0 to T, F of which are here.
+        source: The images before any motion, with shape (B, C, H, W), where they are known.
+        start: The path from `source` to `first`.
+        units: The units of the amounts.
+    """
+
+    names: tuple[str, ...]
+    first: _Images
+    frames: _Frames
+    times: _Times
+    amounts: _Amounts
+    length: int
+    source: _Images | None = None
+    start: Path | None = None
+    units: Mapping[str, Unit] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> _Times:
+        """How many frames of the full sequence each frame here stands for, (F): 1 for x_0, T / (F - 1) for others."""
+        weights = torch.full_like(self.times, self.length / max(1, len(self.times) - 1))
+        weights[0] = 1.0
+        return weights
+
+    @property
+    def path(self) -> Path:
+        """The path of amounts (S, B, K) that the frames lie on."""
+        return Path(self.names, self.amounts)
+
+    def truth(
+        self,
+        path: Path | None = None,
+        *,
+        times: _Times | None = None,
+    ) -> _Truth:
+        """The true images along any path from the first frame, sampled once from the source.
+
+        Arguments:
+            path: A path with amounts (S, K) or (S, B, K); the sequences' own if left out.
+            times: Positions along the path in [0, S], with shape (T); the end alone if left out.
+
+        Returns:
+            The images, with shape (B, C, H, W), or (T, B, C, H, W) with times.
+
+        Raises:
+            ValueError: if the source of the sequences is not known.
+        """
+        if self.source is None:
+            raise ValueError("`source` must be known to draw the truth, got a batch without it")
+        return apply_path(self.source, path or self.path, self.units, times=times, start=self.start)
+
+
+@dataclass(frozen=True, eq=False)
+class TransformSequences:
+    """Sequences made from still images by known transformations.
+
+    Arguments:
+        images: The still images in [0, 1], with shape (N, C, H, W).
+        transformations: The names of the transformations, each moved by an `Orbit`, or a motion for each
+            name.
+        length: The number T of steps of a sequence, which has frames 0 to T.
+        units: Units of the amounts, where they are not those of `TRANSFORMS`.
+        single: The share of sequences that move in one transformation; the others move in several at once.
+        which: The one transformation that every sequence moves in; drawn for each sequence if left out.
+        augmentation: Distortions of the still images that enlarge their number, at no cost.
+
+    Raises:
+        ValueError: if images, names, units or motions do not fit, or `single` is not a share.
+
+    Example:
+        >>> sequences = TransformSequences(torch.rand(10, 3, 16, 16), ["rotate", "hue"])
+        >>> batch = sequences.sample(4, generator=torch.Generator().manual_seed(0), frames=2)
+        >>> batch.frames.shape, batch.amounts.shape
+        (torch.Size([2, 4, 3, 16, 16]), torch.Size([1, 4, 2]))
+    """
+
+    images: _Stills
+    transformations: Sequence[str] | Mapping[str, Motion]
+    length: int = 8
+    units: Mapping[str, Unit] | None = None
+    single: float = 0.5
+    which: str | None = None
+    augmentation: Augmentation | None = None
+
+    def __post_init__(self) -> None:
+        check_images("images", self.images)
+        if self.images.ndim != 4 or len(self.images) == 0:
+            raise ValueError(
+                f"`images` must have shape (N, C, H, W) with N >= 1, got {tuple(self.images.shape)}"
+            )
+        given = self.transformations
+        if isinstance(given, str) or len(given) == 0 or len(set(given)) < len(given):
+            raise ValueError(f"`transformations` must be one or more different names, got {given!r}")
+        if self.length < 1:
+            raise ValueError(f"`length` must be at least 1, got {self.length}")
+        if not 0 <= self.single <= 1:
+            raise ValueError(f"`single` must lie in [0, 1], got {self.single}")
+        object.__setattr__(self, "units", units_of(self.names, self.units))
+        if self.which is not None:
+            check_choice("which", self.which, self.names)
+        for name, motion in self.motions.items():
+            motion.check(name, TRANSFORMS[name], self.length)
+        if "hue" in self.names and self.images.shape[1] != 3:
+            got = self.images.shape[1]
+            raise ValueError(
+                f"`images` must have 3 channels for hue, got {got}: colour them first (`colour`)"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the transformations, in order."""
+        return tuple(self.transformations)
+
+    @property
+    def motions(self) -> dict[str, Motion]:
+        """The motion of each transformation."""
+        given = self.transformations
+        return dict(given) if isinstance(given, Mapping) else {name: Orbit() for name in given}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def sample(
+        self,
+        batch_size: int,
+        *,
+        generator: torch.Generator | None = None,
+        frames: int | None = None,
+        speed: float = 1.0,
+    ) -> SequenceBatch:
+        """Draws a batch: images with replacement, their starts, their motions and the frames that are seen.
+
+        Arguments:
+            batch_size: The number B of sequences.
+            generator: Where all randomness comes from, on any device.
+            frames: How many of the frames 1 to T are seen beside frame 0, drawn without replacement, the same
+                for the batch; all if left out.
+            speed: A factor on all amounts, to start training with small motions.
+
+        Returns:
+            The batch, on the device of the images.
+
+        Raises:
+            ValueError: if `batch_size` is not positive, or `frames` does not lie in 1 to T.
+        """
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
+        device = generator.device if generator is not None else torch.device("cpu")
+        indices = torch.randint(len(self.images), (batch_size,), generator=generator, device=device)
+        return self.batch(indices, generator=generator, frames=frames, speed=speed)
+
+    def batch(
+        self,
+        indices: _Indices | Sequence[int],
+        *,
+        generator: torch.Generator | None = None,
+        frames: int | None = None,
+        speed: float = 1.0,
+    ) -> SequenceBatch:
+        """Draws motions for given images.
+
+        Arguments:
+            indices: Which images, with shape (B).
+            generator: Where all randomness comes from, on any device.
+            frames: How many of the frames 1 to T are seen beside frame 0, drawn without replacement, the same
+                for the batch; all if left out.
+            speed: A factor on all amounts, to start training with small motions.
+
+        Returns:
+            The batch, on the device of the images.
+
+        Raises:
+            ValueError: if there are no indices, or `frames` does not lie in 1 to T.
+        """
+        picked = torch.as_tensor(indices)
+        if picked.ndim != 1 or len(picked) == 0:
+            raise ValueError(f"`indices` must have shape (B,) with B >= 1, got {tuple(picked.shape)}")
+        start, path = self._draw(len(picked), generator)
+        return self._seen(picked, start, path * speed, self._steps(frames, generator))
+
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None, frames: int | None = None
+    ) -> Iterator[SequenceBatch]:
+        """All images once, in order, with motions and frames that do not depend on the size of the batches.
+
+        Arguments:
+            batch_size: The number of sequences in a batch; the last one may have fewer.
+            generator: Where all randomness comes from, on any device.
+            frames: How many of the frames 1 to T are seen beside frame 0, drawn without replacement, the same
+                for all; all if left out.
+
+        Yields:
+            The batches, on the device of the images.
+        """
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
+        start, path = self._draw(len(self.images), generator)
+        steps = self._steps(frames, generator)
+        for picked in torch.arange(len(self.images)).split(batch_size):
+            yield self._seen(
+                picked,
+                Path(start.names, start.amounts[:, picked]),
+                Path(path.names, path.amounts[:, picked]),
+                steps,
+            )
+
+    def _draw(self, count: int, generator: torch.Generator | None) -> tuple[Path, Path]:
+        """The path to the start and the path from there, in float64 where the generator's device has it."""
+        moving = self._moving(count, generator)
+        units = units_of(self.names, self.units)
+        starts, ways = [], []
+        for name, motion in self.motions.items():
+            begin, changes = motion.draw(count, TRANSFORMS[name], self.length, generator)
+            starts.append(begin / units[name].step)
+            ways.append(changes / units[name].step)
+        rows = max(way.shape[0] for way in ways)
+        ways = [way if way.shape[0] == rows else (way / rows).expand(rows, -1) for way in ways]
+        path = Path(self.names, torch.stack(ways, -1) * moving)
+        start = Path(self.names, torch.stack(starts, -1)[None])
+        if self.augmentation is not None:
+            start = self.augmentation.before(start, units, generator)
+        return start, path
+
+    def _moving(self, count: int, generator: torch.Generator | None) -> Tensor:
+        """Which transformations each sequence moves in, ones and zeros of shape (B, K)."""
+        device = generator.device if generator is not None else torch.device("cpu")
+        size = len(self.names)
+        if self.which is not None:
+            row = torch.zeros(size, device=device)
+            row[self.names.index(self.which)] = 1
+            return row.expand(count, -1)
+        subsets = torch.arange(1, 2**size, device=device)[:, None] >> torch.arange(size, device=device) & 1
+        alone = subsets.sum(1) == 1
+        single = self.single if size > 1 else 1.0
+        weights = torch.where(alone, single / size, (1 - single) / max(2**size - 1 - size, 1))
+        return subsets[torch.multinomial(weights, count, replacement=True, generator=generator)].float()
+
+    def _steps(self, frames: int | None, generator: torch.Generator | None) -> Tensor:
+        if frames is None:
+            return torch.arange(self.length + 1)
+        if not 1 <= frames <= self.length:
+            raise ValueError(f"`frames` must lie in 1 to {self.length}, got {frames}")
+        device = generator.device if generator is not None else torch.device("cpu")
+        later = 1 + torch.randperm(self.length, generator=generator, device=device)[:frames].cpu()
+        return torch.cat([later.new_zeros(1), later.sort().values])
+
+    def _seen(self, picked: Tensor, start: Path, path: Path, steps: Tensor) -> SequenceBatch:
+        source = self.images[picked.to(self.images.device)]
+        path = path.to(source)
+        start = Path(start.names, start.amounts.to(path.amounts))
+        times = steps.to(source.dtype) * path.segments / self.length
+        images = apply_path(source, path, self.units, times=times, start=start)
+        return SequenceBatch(
+            names=self.names,
+            first=images[0],
+            frames=images,
+            times=times.to(source.device),
+            amounts=path.amounts,
+            length=self.length,
+            source=source,
+            start=start,
+            units=dict(self.units or {}),
+        )

@@ -1,0 +1,30 @@
+"""Fields: banks of K velocity fields in closed form, bound to a mix."""
+
+from __future__ import annotations
+
+from flowdis.fields.autograd import AutogradField
+from flowdis.fields.base import FieldBank, VelocityField
+from flowdis.fields.helmholtz import HelmholtzField
+from flowdis.fields.linear import ConstantField, LinearField
+from flowdis.fields.potential import PotentialField
+from flowdis.fields.solenoidal import SolenoidalField
+
+FIELDS: dict[str, type[FieldBank]] = {
+    "potential": PotentialField,
+    "solenoidal": SolenoidalField,
+    "helmholtz": HelmholtzField,
+    "linear": LinearField,
+    "constant": ConstantField,
+}
+
+__all__ = [
+    "FIELDS",
+    "AutogradField",
+    "ConstantField",
+    "FieldBank",
+    "HelmholtzField",
+    "LinearField",
+    "PotentialField",
+    "SolenoidalField",
+    "VelocityField",
+]

@@ -1,0 +1,158 @@
+"""Batches: images, sequences and paths cut into pieces of bounded size, and put where the model is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowdis._checks import check_choice, check_images
+from flowdis._types import Amounts, Images, Latent, Scalar
+from flowdis.data.sequences import SequenceBatch
+from flowdis.models import LatentFlow
+from flowdis.paths import Path
+
+__all__ = [
+    "Sequences",
+    "Stills",
+    "check_stills",
+    "codes",
+    "elapsed",
+    "model_path",
+    "pieces",
+    "pixel_distance",
+    "placed",
+    "rows",
+    "slices",
+    "spread",
+]
+
+Stills = Float[Tensor, "N C H W"]
+Sequences = Mapping[str, SequenceBatch | Iterable[SequenceBatch]]
+
+
+def pixel_distance(images: Images, others: Images) -> Scalar:
+    """The sum of absolute differences (*) over channels and pixels, broadcast over leading axes."""
+    return (images - others).abs().sum((-3, -2, -1))
+
+
+def placed(model: LatentFlow, tensor: Tensor) -> Tensor:
+    """The tensor in the model's dtype and on its device."""
+    return tensor.to(device=model.device, dtype=model.dtype)
+
+
+def codes(model: LatentFlow, images: Images) -> Latent:
+    """The mean codes (*, D) of images (*, C, H, W)."""
+    return model.encode(placed(model, images)).mean
+
+
+def check_stills(argument: str, images: Tensor, model: LatentFlow) -> Tensor:
+    """Returns `images` if they are a set of at least one image (N, C, H, W) that the model takes.
+
+    Raises:
+        TypeError: if they are not a floating-point tensor.
+        ValueError: if they do not fit the model.
+    """
+    check_images(argument, images, model.image_shape)
+    if images.ndim != 4 or len(images) == 0:
+        raise ValueError(f"`{argument}` must have shape (N, C, H, W) with N >= 1, got {tuple(images.shape)}")
+    return images
+
+
+def slices(count: int, batch_size: int) -> Iterator[slice]:
+    """Slices of at most `batch_size` rows that cover `count` rows in order.
+
+    Raises:
+        ValueError: if `batch_size` is not positive.
+
+    Example:
+        >>> [(piece.start, piece.stop) for piece in slices(5, 2)]
+        [(0, 2), (2, 4), (4, 5)]
+    """
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
+    for start in range(0, count, batch_size):
+        yield slice(start, min(count, start + batch_size))
+
+
+def spread(images: Stills, count: int | None) -> Stills:
+    """At most `count` images, evenly spread over the set, so that sorted classes are all met; all for None.
+
+    Raises:
+        ValueError: if `count` is not positive.
+
+    Example:
+        >>> spread(torch.arange(10.0).reshape(10, 1, 1, 1), 4).flatten().tolist()
+        [0.0, 3.0, 6.0, 9.0]
+    """
+    if count is not None and count < 1:
+        raise ValueError(f"`count` must be at least 1, got {count}")
+    if count is None or count >= len(images):
+        return images
+    picked = torch.linspace(0, len(images) - 1, count, dtype=torch.float64).round().long()
+    return images[picked.to(images.device)]
+
+
+def rows(path: Path, piece: slice) -> Path:
+    """The path of some samples; itself where one matrix of amounts serves all.
+
+    Raises:
+        ValueError: if the path has more than one batch axis.
+    """
+    if not path.batch_shape:
+        return path
+    if len(path.batch_shape) > 1:
+        shape = tuple(path.amounts.shape)
+        raise ValueError(f"`path` must have amounts of shape (S, K) or (S, B, K), got {shape}")
+    clocks = None if path.clocks is None else path.clocks[:, piece]
+    return Path(path.names, path.amounts[:, piece], clocks)
+
+
+def model_path(model: LatentFlow, path: Path) -> Path:
+    """The same path over all of the model's transformations, those it does not know of at rest.
+
+    Raises:
+        ValueError: if the path moves a transformation that the model does not have.
+    """
+    if tuple(path.names) == model.names:
+        return path
+    where = [model.names.index(check_choice("path", name, model.names)) for name in path.names]
+
+    def embedded(values: Tensor) -> Tensor:
+        whole = values.new_zeros(*values.shape[:-1], len(model.names))
+        whole[..., where] = values
+        return whole
+
+    return Path(model.names, embedded(path.amounts), None if path.clocks is None else embedded(path.clocks))
+
+
+def elapsed(path: Path, times: Tensor) -> Amounts:
+    """The amounts that a path has run up to each of its times, (T,) to (T, *, K)."""
+    run = (times.to(path.amounts).unsqueeze(-1) - torch.arange(path.segments).to(path.amounts)).clamp(0, 1)
+    return torch.einsum("ts,s...k->t...k", run, path.amounts)
+
+
+def pieces(
+    model: LatentFlow, sequences: SequenceBatch | Iterable[SequenceBatch], batch_size: int
+) -> Iterator[SequenceBatch]:
+    """Sequences over the model's transformations, at most `batch_size` at a time, where the model is.
+
+    Raises:
+        ValueError: if the sequences move a transformation that the model does not have.
+    """
+    for batch in [sequences] if isinstance(sequences, SequenceBatch) else sequences:
+        path = model_path(model, batch.path)
+        for piece in slices(len(batch.first), batch_size):
+            yield replace(
+                batch,
+                names=model.names,
+                first=placed(model, batch.first[piece]),
+                frames=placed(model, batch.frames[:, piece]),
+                times=placed(model, batch.times),
+                amounts=path.amounts[:, piece].to(model.device),
+                source=None if batch.source is None else placed(model, batch.source[piece]),
+                start=None if batch.start is None else rows(batch.start, piece),
+            )

@@ -1,0 +1,18 @@
+"""Models: encoders, decoders and the flows between them."""
+
+from flowdis.models.autoencoder import ConvDecoder, ConvEncoder, default_channels
+from flowdis.models.config import LatentFlowConfig
+from flowdis.models.latent_flow import LatentFlow
+from flowdis.models.likelihood import LIKELIHOODS
+from flowdis.models.posterior import Posterior, gaussian_log_density
+
+__all__ = [
+    "LIKELIHOODS",
+    "ConvDecoder",
+    "ConvEncoder",
+    "LatentFlow",
+    "LatentFlowConfig",
+    "Posterior",
+    "default_channels",
+    "gaussian_log_density",
+]

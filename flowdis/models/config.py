@@ -1,0 +1,95 @@
+"""The configuration of a model: everything that rebuilds it, as plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from dataclasses import field as dataclass_field
+from typing import Any
+
+from flowdis._checks import check_choice, check_positive
+from flowdis.dynamics import Solver
+from flowdis.fields import FIELDS
+from flowdis.models.likelihood import LIKELIHOODS
+from flowdis.paths import Unit
+
+__all__ = ["LatentFlowConfig"]
+
+_FORMAT = "flowdis.latent_flow"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class LatentFlowConfig:
+    """What a `LatentFlow` is made of.
+
+    Arguments:
+        image_shape: (C, H, W) of the images.
+        units: The transformations in order, each with its natural unit.
+        dim: The number D of latents.
+        channels: Channels after each halving of resolution; chosen from the image's size where left out.
+        encoder_hidden: Width of a hidden linear layer of the encoder, 0 for none.
+        decoder_hidden: Width of a hidden linear layer of the decoder, 0 for none.
+        field: The kind of velocity field, a name in `FIELDS`.
+        field_options: Keyword arguments of that kind, beside names and dim.
+        likelihood: "bernoulli", "gaussian" or "laplace".
+        noise: The scale of the Gaussian or Laplace likelihood, in units of pixel values.
+        temperature: The temperature of the overdamped dynamics.
+        solver: The numerical method of transports outside training.
+        own_modules: Which of "encoder", "decoder", "fields" are the user's own, to be passed in on loading.
+
+    Raises:
+        ValueError: if a name is unknown or a number is out of range.
+    """
+
+    image_shape: tuple[int, int, int]
+    units: Mapping[str, Unit]
+    dim: int = 64
+    channels: tuple[int, ...] | None = None
+    encoder_hidden: int = 0
+    decoder_hidden: int = 256
+    field: str = "helmholtz"
+    field_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    likelihood: str = "bernoulli"
+    noise: float = 0.1
+    temperature: float = 0.0
+    solver: Solver = Solver()
+    own_modules: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_choice("field", self.field, tuple(FIELDS))
+        check_choice("likelihood", self.likelihood, tuple(LIKELIHOODS))
+        check_positive("dim", self.dim)
+        check_positive("noise", self.noise)
+        check_positive("temperature", self.temperature, zero=True)
+        if not self.units:
+            raise ValueError("`units` must name at least one transformation, got none")
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as plain JSON values, with its format and version."""
+        return {"format": _FORMAT, "version": _VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> LatentFlowConfig:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: if the values come from another library, a newer version, or have unknown keys.
+        """
+        if values.get("format") != _FORMAT:
+            raise ValueError(f"config must have format {_FORMAT!r}, got {values.get('format')!r}")
+        if values.get("version") != _VERSION:
+            raise ValueError(f"config must have version {_VERSION}, got {values.get('version')!r}")
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(values) - known - {"format", "version"})
+        missing = sorted({"image_shape", "units"} - set(values))
+        if unknown or missing:
+            raise ValueError(f"config has unknown keys {unknown} and lacks {missing}")
+        kept = {key: value for key, value in values.items() if key in known}
+        kept["units"] = {name: Unit(**unit) for name, unit in kept["units"].items()}
+        for key in ("image_shape", "channels", "own_modules"):
+            if kept.get(key) is not None:
+                kept[key] = tuple(kept[key])
+        if "solver" in kept:
+            kept["solver"] = Solver(**kept["solver"])
+        return cls(**kept)

@@ -1,0 +1,212 @@
+"""The model: an encoder, a bank of latent flows and a decoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path as FilePath
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from flowdis._checks import check_choice
+from flowdis._types import Images, Latent, Scalar
+from flowdis.dynamics import Overdamped, Solver, Trajectory, transport
+from flowdis.fields import FIELDS, FieldBank
+from flowdis.models.autoencoder import ConvDecoder, ConvEncoder
+from flowdis.models.config import LatentFlowConfig
+from flowdis.models.likelihood import LIKELIHOODS
+from flowdis.models.posterior import Posterior
+from flowdis.models.storage import read_model, write_model
+from flowdis.paths import Flow, Path, Unit, flows
+
+__all__ = ["LatentFlow"]
+
+
+class LatentFlow(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="flowdis",
+    tags=["disentanglement", "latent-flows", "equivariance"],
+    license="mit",
+):
+    """Images in, codes that flow, images out.
+
+    Arguments:
+        config: What the model is made of.
+        encoder: The user's own encoder, images (B, C, H, W) to `Posterior`; a convolutional one where left out.
+        decoder: The user's own decoder, codes (B, D) to logits (B, C, H, W); a convolutional one where left out.
+        fields: The user's own bank of K fields; of the kind `config.field` where left out.
+        generator: The source of the initial weights of the fields.
+
+    Raises:
+        ValueError: if the bank's names or dimension do not match the config.
+
+    Example:
+        >>> from flowdis.paths import Unit
+        >>> model = LatentFlow(LatentFlowConfig((3, 28, 28), {"rotate": Unit("degree", 45.0)}))
+        >>> model.decode(model.encode(torch.zeros(5, 3, 28, 28)).mean).shape
+        torch.Size([5, 3, 28, 28])
+    """
+
+    def __init__(
+        self,
+        config: LatentFlowConfig,
+        *,
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        fields: FieldBank | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        given = {"encoder": encoder, "decoder": decoder, "fields": fields}
+        self.config = replace(config, own_modules=tuple(name for name, module in given.items() if module))
+        names, shape = tuple(config.units), config.image_shape
+        self.encoder = encoder or ConvEncoder(
+            shape, config.dim, channels=config.channels, hidden=config.encoder_hidden
+        )
+        self.decoder = decoder or ConvDecoder(
+            shape, config.dim, channels=config.channels, hidden=config.decoder_hidden
+        )
+        kind = FIELDS[config.field]
+        self.fields = fields or kind(names, config.dim, generator=generator, **config.field_options)
+        if tuple(self.fields.names) != names or self.fields.dim != config.dim:
+            raise ValueError(
+                f"`fields` must have names {names} and dim {config.dim}, "
+                f"got {tuple(self.fields.names)} and {self.fields.dim}"
+            )
+        self.log_diffusion = nn.Parameter(torch.full((len(names),), math.log(0.05)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The K transformations, in order."""
+        return tuple(self.config.units)
+
+    @property
+    def units(self) -> Mapping[str, Unit]:
+        """The natural unit of each transformation."""
+        return self.config.units
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images."""
+        return self.config.image_shape
+
+    @property
+    def dim(self) -> int:
+        """The number D of latents."""
+        return self.config.dim
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.log_diffusion.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the parameters."""
+        return self.log_diffusion.dtype
+
+    def flows(self, *names: str) -> tuple[Flow, ...]:
+        """The named flows, or all of them in order when no name is given.
+
+        Raises:
+            ValueError: if a name is not one of the model's transformations.
+        """
+        available = dict(zip(self.names, flows(self.units), strict=True))
+        return tuple(available[check_choice("names", name, self.names)] for name in names or self.names)
+
+    def encode(self, images: Images) -> Posterior:
+        """The posterior over codes (*, D) of images (*, C, H, W) in [0, 1]."""
+        posterior: Posterior = self.encoder(images)
+        return posterior
+
+    def logits(self, z: Latent) -> Images:
+        """The decoder's output (*, C, H, W) for codes (*, D), before the sigmoid."""
+        logits: Tensor = self.decoder(z)
+        return logits
+
+    def decode(self, z: Latent) -> Images:
+        """The mean images (*, C, H, W) in [0, 1] of codes (*, D)."""
+        return self.logits(z).sigmoid()
+
+    def log_likelihood(self, images: Images, z: Latent) -> Scalar:
+        """log p(x | z) in nats (*) of images (*, C, H, W) for codes (*, D)."""
+        return LIKELIHOODS[self.config.likelihood](images, self.logits(z), self.config.noise)
+
+    def transport(
+        self,
+        path: Path,
+        z: Latent,
+        *,
+        frames: int | Tensor | None = None,
+        log_q: Scalar | None = None,
+        solver: Solver | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Trajectory:
+        """Pushes codes (*, D) along a path by the model's fields and dynamics; see `flowdis.transport`."""
+        return transport(
+            self.fields,
+            path,
+            z,
+            dynamics=Overdamped(self.config.temperature),
+            frames=frames,
+            log_q=log_q,
+            solver=solver or self.config.solver,
+            generator=generator,
+        )
+
+    def forward(self, images: Images, path: Path) -> Images:
+        """Encodes images (*, C, H, W), flows their mean codes along the path, and decodes its end."""
+        return self.decode(self.transport(path, self.encode(images).mean).z[-1])
+
+    def _save_pretrained(self, save_directory: FilePath) -> None:
+        write_model(save_directory, self.config, self.state_dict())
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls,
+        source: str | FilePath,
+        *,
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        fields: FieldBank | None = None,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
+    ) -> LatentFlow:
+        """Loads a model from a folder, or from the Hugging Face hub by its name.
+
+        Arguments:
+            source: A folder that holds config.json and model.safetensors, or the name of a hub repository.
+            encoder: The user's own encoder, where the model was saved with one.
+            decoder: The user's own decoder, where the model was saved with one.
+            fields: The user's own fields, where the model was saved with some.
+            revision: A branch, tag or commit of the hub repository.
+            token: A hub token.
+            local_files_only: Whether to look only into the hub's local cache.
+
+        Raises:
+            FileNotFoundError: if the folder or one of its files is missing.
+            ValueError: if the config is foreign, own modules are not passed, or weights do not fit.
+        """
+        config, weights = read_model(source, revision=revision, token=token, local_files_only=local_files_only)
+        given = {"encoder": encoder, "decoder": decoder, "fields": fields}
+        lacking: Sequence[str] = [name for name in config.own_modules if given[name] is None]
+        if lacking:
+            raise ValueError(f"`{lacking[0]}` must be passed: the model was saved with its own {', '.join(lacking)}")
+        model = cls(config, encoder=encoder, decoder=decoder, fields=fields)
+        wanted = model.state_dict()
+        problems = [f"missing {key}" for key in sorted(set(wanted) - set(weights))]
+        problems += [f"unknown {key}" for key in sorted(set(weights) - set(wanted))]
+        problems += [
+            f"{key} has shape {tuple(weights[key].shape)}, wanted {tuple(wanted[key].shape)}"
+            for key in sorted(set(weights) & set(wanted))
+            if weights[key].shape != wanted[key].shape
+        ]
+        if problems:
+            raise ValueError(f"weights of {source} do not fit the config: {'; '.join(problems)}")
+        model.load_state_dict(weights)
+        return model.eval()

@@ -1,0 +1,190 @@
+"""The evidence lower bound of a latent path, term by term, in nats per sequence.
+
+Every term is kept per sample until the one final mean. The model is
+
+    p(x_{0:T}, z_0 | A) = p(z_0) prod_t p(x_t | z_t(z_0, A)),        q(z_0 | x_0) = N(mu(x_0), diag sigma^2(x_0)),
+
+with z_t the flow of z_0 along the path A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from flowdis._checks import check_positive
+from flowdis._types import Amounts, FrameLatents, Latent
+from flowdis.data.sequences import SequenceBatch
+from flowdis.dynamics import Solver
+from flowdis.fields import PotentialField
+from flowdis.models import LatentFlow, gaussian_log_density
+from flowdis.paths import Path
+
+__all__ = ["Bound", "Weights", "bound", "elapsed", "energy", "kl_path", "log_prior"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each term counts; 1 for the first three is the bound, the others are regularisers.
+
+    Arguments:
+        reconstruction: Of the negative log-likelihood of the frames.
+        kl_initial: Of the divergence of the first code's posterior from N(0, I).
+        kl_path: Of the transported density against the diffused prior.
+        energy: Of the kinetic energy of the path, the dynamic optimal transport cost.
+        hamilton_jacobi: Of the squared Hamilton-Jacobi residual of clocked potentials.
+
+    Raises:
+        ValueError: if a weight is negative or not finite.
+    """
+
+    reconstruction: float = 1.0
+    kl_initial: float = 1.0
+    kl_path: float = 1.0
+    energy: float = 0.0
+    hamilton_jacobi: float = 0.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            check_positive(item.name, getattr(self, item.name), zero=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """The negative bound and its parts.
+
+    Arguments:
+        terms: Each term before its weight, per sample, with shape (B,), in nats.
+        loss: The weighted sum, averaged over the batch; a scalar in nats per sequence.
+    """
+
+    terms: Mapping[str, Tensor]
+    loss: Tensor
+
+    def means(self) -> dict[str, float]:
+        """Each term's mean over the batch, as plain numbers."""
+        return {name: float(term.detach().mean()) for name, term in self.terms.items()}
+
+
+def elapsed(path: Path, times: Tensor, *, absolute: bool) -> Amounts:
+    """Amounts run up to each time, with shape (T, *, K): signed sums, or sums of magnitudes.
+
+    Arguments:
+        path: The path, of S segments.
+        times: The T times in [0, S].
+        absolute: Whether magnitudes are summed.
+    """
+    amounts = path.amounts.abs() if absolute else path.amounts
+    run = (times.to(amounts).unsqueeze(-1) - torch.arange(path.segments).to(amounts)).clamp(0, 1)
+    return torch.einsum("ts,s...k->t...k", run, amounts)
+
+
+def log_prior(z: FrameLatents, lengths: Amounts, log_diffusion: Tensor) -> Tensor:
+    r"""The log-density in nats of the prior of a latent path, with shape (T, *).
+
+    N(0, I), diffused at rate d_k along each transformation, whatever its direction:
+
+    .. math:: p_s = N\big(0, (1 + 2 \textstyle\int \sum_k |A_k| d_k) I\big).
+
+    Arguments:
+        z: The latents, with shape (T, *, D).
+        lengths: The path's magnitudes run so far, with shape (T, *, K).
+        log_diffusion: The logarithms of the rates d_k, with shape (K,).
+    """  # noqa: D205, D400
+    variance = 1 + 2 * (lengths * log_diffusion.exp()).sum(-1)
+    return gaussian_log_density(z, 0.0, 0.5 * variance.log().unsqueeze(-1).expand_as(z))
+
+
+def kl_path(log_q: Tensor, log_p: Tensor) -> Tensor:
+    """The mean over frames of log q_t(z_t) - log p_t(z_t), (T, *) to (*): one sample's estimate of the divergence.
+
+    The prior must not ride the posterior's own flow: a divergence does not change under a common deterministic flow,
+    and the term would be empty.
+    """
+    return (log_q - log_p).mean(0)
+
+
+def energy(model: LatentFlow, path: Path, z: FrameLatents, times: Tensor) -> Tensor:
+    r"""The kinetic energy :math:`\int |v|^2 / 2 \, ds` of each sample, (*), by the mean over its frames.
+
+    Arguments:
+        model: The model whose fields push the latents.
+        path: The path, of S segments.
+        z: The latents at `times`, with shape (T, *, D).
+        times: The T times in [0, S].
+    """
+    segments = (times.to(path.amounts) - 1e-6).clamp(min=0).long().cpu()
+    clock = elapsed(path, times, absolute=False)
+    velocity = model.fields(path.amounts[segments], clock)(z, 0.0)
+    return path.segments * 0.5 * velocity.square().sum(-1).mean(0)
+
+
+def bound(
+    model: LatentFlow,
+    batch: SequenceBatch,
+    *,
+    weights: Weights | None = None,
+    solver: Solver | None = None,
+    generator: torch.Generator | None = None,
+) -> Bound:
+    """The negative evidence lower bound of sequences whose amounts are known.
+
+    Where the batch holds x_0 and F - 1 of the frames 1 to T, drawn at random, the likelihoods of these are rescaled
+    by T / (F - 1), which keeps the bound unbiased.
+
+    Arguments:
+        model: The model.
+        batch: The sequences.
+        weights: The terms' weights; 1, 1, 1, 0, 0 where left out.
+        solver: The numerical method of the transport; the model's own where left out.
+        generator: The source of the posterior's samples.
+
+    Returns:
+        The terms and the loss.
+    """
+    weights = Weights() if weights is None else weights
+    posterior = model.encode(batch.first)
+    z_0: Latent = posterior.sample(generator)
+    log_q = posterior.log_density(z_0) if weights.kl_path > 0 else None
+    path = batch.path.to(z_0)
+    trajectory = model.transport(path, z_0, frames=batch.times, log_q=log_q, solver=solver, generator=generator)
+    likelihood = model.log_likelihood(batch.frames, trajectory.z)
+    terms = {
+        "reconstruction": -torch.einsum("t,tb->b", batch.weights.to(z_0), likelihood),
+        "kl_initial": posterior.kl(),
+    }
+    z, times = trajectory.z[1:], batch.times[1:]
+    if trajectory.log_q is not None:
+        log_p = log_prior(z, elapsed(path, times, absolute=True), model.log_diffusion)
+        terms["kl_path"] = kl_path(trajectory.log_q[1:], log_p)
+    if weights.energy > 0:
+        terms["energy"] = energy(model, path, z, times)
+    if weights.hamilton_jacobi > 0:
+        terms["hamilton_jacobi"] = hamilton_jacobi(model, path, z, times)
+    total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum(0)
+    return Bound(terms, total.mean())
+
+
+def hamilton_jacobi(model: LatentFlow, path: Path, z: FrameLatents, times: Tensor) -> Tensor:
+    """The squared Hamilton-Jacobi residual of each named potential, summed over fields, averaged over frames, (*).
+
+    Arguments:
+        model: A model whose fields are clocked potentials.
+        path: The path, of S segments.
+        z: The latents at `times`, with shape (T, *, D).
+        times: The T times in [0, S].
+
+    Raises:
+        ValueError: if the model's fields are not clocked potentials.
+    """
+    bank = model.fields
+    if not isinstance(bank, PotentialField) or not bank.clocked:
+        raise ValueError(
+            "`weights.hamilton_jacobi` must be 0 unless the fields are clocked potentials, "
+            f"got {type(bank).__name__}"
+        )
+    residual = bank.hamilton_jacobi_residual(z, elapsed(path, times, absolute=False))
+    return residual.square().sum(-1).mean(0)

@@ -1,0 +1,249 @@
+"""The pictures of a demonstration: each flow alone, two in a row and at once, there and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from flowdis._checks import check_images, check_positive
+from flowdis.data.transforms import TRANSFORMS, apply_path
+from flowdis.editing import edit
+from flowdis.models import LatentFlow
+from flowdis.objectives import elapsed
+from flowdis.paths import Flow, Path, Unit
+from flowdis.plots.animations import contact_sheet, save_gif
+from flowdis.plots.canvas import amount_text, figure_png, natural_span, write_whole
+from flowdis.plots.portraits import latent_portrait
+from flowdis.plots.strips import strip
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+__all__ = ["Gallery", "demo_figures"]
+
+# The two flows that are composed are the first of these that the model has, moved by so much.
+_COMPOSED = {"rotate": 45.0, "hue": 120.0, "scale": 1.3}
+_TURNING, _SWINGING = 24, 13  # frames of an animation that goes round, and of one that goes there and back
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Pictures by their captions.
+
+    Arguments:
+        figures: Still figures.
+        animations: Frames (T, C, h, w) in [0, 1], which loop without a jump.
+        stems: The name of each picture's file, without its ending.
+    """
+
+    figures: dict[str, matplotlib.figure.Figure] = field(default_factory=dict)
+    animations: dict[str, Tensor] = field(default_factory=dict)
+    stems: dict[str, str] = field(default_factory=dict)
+
+    def save(
+        self, folder: str | FilePath, *, seconds: float = 4.0, magnify: int = 4
+    ) -> tuple[dict[str, FilePath], dict[str, FilePath]]:
+        """Writes figures as PNG and animations as GIF files.
+
+        Arguments:
+            folder: Where to write; made if it does not exist.
+            seconds: How long an animation takes.
+            magnify: How many pixels of an animation one pixel of an image becomes.
+
+        Returns:
+            The files of the figures, and those of the animations, by caption.
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
+        target = FilePath(folder)
+        stills = {
+            caption: write_whole(target / f"{self.stems[caption]}.png", figure_png(figure))
+            for caption, figure in self.figures.items()
+        }
+        moving = {
+            caption: save_gif(frames, target / f"{self.stems[caption]}.gif", seconds=seconds, magnify=magnify)
+            for caption, frames in self.animations.items()
+        }
+        return stills, moving
+
+
+@dataclass(frozen=True, eq=False)
+class _Walk:
+    """A path and where along it frames are: at its `times`, or at the ends of a path (1, T, 1, K) of T amounts."""
+
+    flows: tuple[Flow, ...]
+    path: Path
+    times: Tensor | None = None
+
+    def values(self) -> dict[str, Tensor]:
+        """Per flow its reading at each frame, in the natural unit."""
+        if self.times is None:
+            amounts = self.path.amounts[0, :, 0]
+        else:
+            amounts = elapsed(self.path, self.times, absolute=False)
+        index = self.path.names.index
+        return {flow.name: flow.unit.to_value(amounts[:, index(flow.name)]) for flow in self.flows}
+
+    def edit(self, model: LatentFlow, images: Tensor) -> Tensor:
+        """The model's edits (T, N, C, H, W) of images (N, C, H, W)."""
+        return edit(model, images, self.path, frames=self.times)
+
+    def truth(self, model: LatentFlow, images: Tensor, start: Path | None) -> Tensor | None:
+        """The true frames (T, N, C, H, W), or None where a flow is not one of the known transformations."""
+        if not all(_drawable(flow, images) for flow in self.flows):
+            return None
+        names = tuple(flow.name for flow in model.flows() if _drawable(flow, images))
+        path = Path(names, self.path.amounts[..., [self.path.names.index(name) for name in names]])
+        return apply_path(images, path, _units(model), times=self.times, start=start)
+
+
+def demo_figures(
+    model: LatentFlow,
+    images: Float[Tensor, "N C H W"],
+    *,
+    start: Path | None = None,
+    labels: Int[Tensor, "N"] | None = None,
+    shown: int = 3,
+    moving: int = 8,
+    frames: int = 8,
+) -> Gallery:
+    """Pictures of what a model can do with images it has not seen.
+
+    A strip and an animation of each flow (once round, or over its range), of two flows in a row and of the same two
+    at once, a strip of these undone, and the latent portrait. The truth is shown where every flow that moves is a
+    known transformation.
+
+    Arguments:
+        model: The model; neither its mode nor its gradients are touched.
+        images: The images, with shape (N, C, H, W), in [0, 1].
+        start: A path of known transformations, in the model's units, to the poses where edits start; none where
+            left out.
+        labels: The images' classes, with shape (N), which colour the portrait's codes.
+        shown: How many of the images strips show.
+        moving: How many of them animations show.
+        frames: How many frames a strip has.
+
+    Returns:
+        The pictures.
+
+    Raises:
+        ValueError: if images or start do not fit the model, or a number is not positive.
+        FlowError: if a flow cannot be integrated.
+    """
+    check_images("images", images, model.image_shape)
+    for name, number in (("shown", shown), ("moving", moving), ("frames", frames)):
+        check_positive(name, number)
+    posed = images if start is None else apply_path(images, start, _units(model))
+    gallery = Gallery()
+    for stem, caption, walk, loop in _walks(model, frames):
+        sources, poses, begin = _first(shown, images, posed, start)
+        gallery.stems[caption] = stem
+        gallery.figures[caption] = strip(
+            poses, walk.truth(model, sources, begin), _like(walk.edit(model, poses), poses),
+            values=walk.values(), units=model.units,
+        )  # fmt: skip
+        if loop is None:
+            continue
+        sources, poses, begin = _first(moving, images, posed, start)
+        truth, edited = loop.truth(model, sources, begin), _like(loop.edit(model, poses), poses)
+        told = caption + ("" if truth is None else "; the truth above, the edit below")
+        gallery.stems[told] = stem
+        both = edited if truth is None else torch.cat([truth, edited], dim=1)
+        gallery.animations[told] = _looped(contact_sheet(both, columns=len(poses)), loop)
+    caption = "Where the codes lie, and how each flow moves them"
+    gallery.stems[caption] = "latent_portrait"
+    gallery.figures[caption] = latent_portrait(model, posed, labels=labels)
+    return gallery
+
+
+def _first(count: int, images: Tensor, posed: Tensor, start: Path | None) -> tuple[Tensor, Tensor, Path | None]:
+    """The first images, their poses, and the path between."""
+    if start is None or not start.batch_shape:
+        return images[:count], posed[:count], start
+    clocks = None if start.clocks is None else start.clocks[:, :count]
+    return images[:count], posed[:count], Path(start.names, start.amounts[:, :count], clocks)
+
+
+def _like(edited: Tensor, images: Tensor) -> Tensor:
+    return edited.to(device=images.device, dtype=images.dtype)
+
+
+def _drawable(flow: Flow, images: Tensor) -> bool:
+    known = TRANSFORMS.get(flow.name)
+    if known is None or (known.unit.name, known.unit.logarithmic) != (flow.unit.name, flow.unit.logarithmic):
+        return False
+    return known.kind != "hue" or images.shape[-3] == 3
+
+
+def _units(model: LatentFlow) -> dict[str, Unit]:
+    return {name: unit for name, unit in model.units.items() if name in TRANSFORMS}
+
+
+def _walks(model: LatentFlow, frames: int) -> Iterator[tuple[str, str, _Walk, _Walk | None]]:
+    """File name, caption, strip and animation of everything that is shown."""
+    for flow in model.flows():
+        low, high, closed = natural_span(flow.name, flow.unit)
+        ends = f"from {amount_text(low, flow.unit)} to {amount_text(high, flow.unit)}"
+        moving = _TURNING if closed else _SWINGING
+        yield (
+            flow.name,
+            f"{_title(flow)} {ends}",
+            _alone(flow, low, high, frames, closed),
+            _alone(flow, low, high, moving, closed),
+        )
+    pair = _pair(model)
+    far = [flow(_reach(flow)) for flow in pair]
+    texts = [f"{flow.name.replace('_', ' ')} {amount_text(_reach(flow), flow.unit)}" for flow in pair]
+    if len(pair) == 2:
+        in_turn, at_once = far[0] >> far[1], far[0] + far[1]
+        yield "in_turn", f"First {texts[0]}, then {texts[1]}", *_along(pair, in_turn, frames)
+        yield "at_once", f"At once {texts[0]} and {texts[1]}", *_along(pair, at_once, frames)
+    there = 2 * (far[0] if len(far) == 1 else far[0] + far[1])
+    told = "Twice as far, and undone: there along the path, back along its inverse"
+    yield "undone", told, _along(pair, there >> ~there, frames)[0], None
+
+
+def _alone(flow: Flow, low: float, high: float, frames: int, closed: bool) -> _Walk:
+    first, last = (float(flow.unit.to_amount(value)) for value in (low, high))
+    amounts = torch.linspace(first, last, frames + closed, dtype=torch.float64)[int(closed) :]
+    return _Walk((flow,), flow.by_amount(amounts.unsqueeze(-1)))
+
+
+def _along(flows: tuple[Flow, ...], path: Path, frames: int) -> tuple[_Walk, _Walk]:
+    def evenly(count: int) -> Tensor:
+        return torch.linspace(0, path.segments, count + 1, dtype=torch.float64)[1:]
+
+    return _Walk(flows, path, evenly(frames)), _Walk(flows, path, evenly(_SWINGING))
+
+
+def _title(flow: Flow) -> str:
+    return flow.name.replace("_", " ").capitalize()
+
+
+def _pair(model: LatentFlow) -> tuple[Flow, ...]:
+    """The two flows that are composed, or the only one there is."""
+    order = [name for name in _COMPOSED if name in model.names]
+    order += [name for name in model.names if name not in _COMPOSED]
+    return model.flows(*order[:2])
+
+
+def _reach(flow: Flow) -> float:
+    """How far a flow goes in a composition, in its natural unit."""
+    known = TRANSFORMS.get(flow.name)
+    if flow.name in _COMPOSED and known is not None and known.unit.name == flow.unit.name:
+        return _COMPOSED[flow.name]
+    return float(flow.unit.to_value(1.0))
+
+
+def _looped(frames: Tensor, loop: _Walk) -> Tensor:
+    """Frames that end where they start: as they are where the last comes right before the first, else back again."""
+    if loop.times is None and natural_span(loop.flows[0].name, loop.flows[0].unit)[2]:
+        return frames
+    return torch.cat([frames, frames[1:-1].flip(0)])

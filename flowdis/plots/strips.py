@@ -1,0 +1,301 @@
+"""Strips: a source image, and beside it each frame of an edit under its truth, with the difference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowdis._checks import check_images
+from flowdis.paths import Unit
+from flowdis.plots.canvas import DPI, INK, MUTED, amount_text, new_figure, text_width, to_pixels
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.colors
+    import matplotlib.figure
+
+__all__ = ["grid", "strip"]
+
+_SIZE = 8.0  # points of all labels
+_LINE = 24 / DPI  # inches of a line of labels
+_EDGE = 12 / DPI  # inches around the figure
+_BETWEEN = 18 / DPI  # inches between one image and the next
+_LARGEST, _WIDEST = 120, 1560  # pixels of a tile, and of all tiles of a row, at most
+
+
+def grid(
+    images: Float[Tensor, "R columns C H W"], *, gap: int = 2, background: float = 0.0
+) -> Float[Tensor, "C height width"]:
+    """Lays images out in rows and columns, as one image.
+
+    Arguments:
+        images: The images, with shape (R, columns, C, H, W).
+        gap: Pixels between neighbours.
+        background: The value of the pixels between.
+
+    Returns:
+        The image, with shape (C, R H + (R - 1) gap, columns W + (columns - 1) gap).
+
+    Raises:
+        ValueError: if there is no image, or `gap` is negative.
+
+    Example:
+        >>> grid(torch.ones(2, 3, 1, 4, 5), gap=1).shape
+        torch.Size([1, 9, 17])
+    """
+    if images.ndim != 5 or images.numel() == 0 or gap < 0:
+        raise ValueError(
+            f"`images` must have shape (R, columns, C, H, W) and `gap` be at least 0, "
+            f"got {tuple(images.shape)} and {gap}"
+        )
+    rows, columns, channels, height, width = images.shape
+    padded = images.new_full((rows, columns, channels, height + gap, width + gap), background)
+    padded[..., :height, :width] = images
+    sheet = padded.permute(2, 0, 3, 1, 4).reshape(channels, rows * (height + gap), columns * (width + gap))
+    return sheet[:, : rows * (height + gap) - gap, : columns * (width + gap) - gap]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Inches of everything, so that image pixels fall on whole figure pixels wherever images are small."""
+
+    tile: tuple[float, float]  # height, width
+    gap: float
+    labels: float
+    values: int
+    rows: int
+    frames: int
+    bar: float
+    title: float
+
+    @property
+    def left(self) -> float:
+        return _EDGE + self.tile[1] + self.labels
+
+    @property
+    def width(self) -> float:
+        tiles = self.frames * self.tile[1] + (self.frames - 1) * self.gap
+        return _whole(self.left + tiles + self.bar + _EDGE)
+
+    @property
+    def block(self) -> float:
+        return _whole(self.rows * self.tile[0] + (self.rows - 1) * self.gap)
+
+    @property
+    def below(self) -> float:
+        return _LINE + _EDGE if self.rows > 1 else 0.0
+
+
+def strip(
+    source: Float[Tensor, "*one C H W"],
+    truth: Float[Tensor, "T *one C H W"] | None,
+    edit: Float[Tensor, "T *one C H W"],
+    *,
+    values: Mapping[str, Sequence[float] | Tensor] | None = None,
+    units: Mapping[str, Unit] | None = None,
+    title: str | None = None,
+    signed: bool = False,
+) -> matplotlib.figure.Figure:
+    """A figure of edits: per image its source, and per frame the truth, the edit, and how far apart they are.
+
+    Below each column stands the error, the sum of |edit - truth| over pixels and channels. A pixel's difference
+    is that of the channel in which it is largest, as a change of hue may leave the mean over channels as it is.
+
+    Arguments:
+        source: The images before the edit, with shape (C, H, W) or (N, C, H, W), in [0, 1].
+        truth: The truly transformed images, with shape (T, C, H, W) or (T, N, C, H, W); None where unknown.
+        edit: The edited images, shaped like `truth`.
+        values: What each frame is, per transformation T values in natural units.
+        units: The natural units of `values`.
+        title: A line above the figure.
+        signed: Whether the difference shows its sign (blue below, red above the truth) rather than its size.
+
+    Returns:
+        The figure, with two axes per image, and one for the colour bar where there is a truth.
+
+    Raises:
+        ValueError: if shapes do not match, images do not lie in [0, 1] or do not have 1, 3 or 4 channels.
+    """
+    source, truth, edit = _checked(source, truth, edit)
+    lines = _value_lines(values or {}, units or {}, edit.shape[0])
+    layout = _layout(edit, truth is not None, lines, title)
+    count = edit.shape[1]
+    head, every = layout.title + layout.values * _LINE + _EDGE, layout.block + layout.below + _BETWEEN
+    height = _EDGE + head + count * every - _BETWEEN + _EDGE
+    figure = new_figure(layout.width, height)
+    for index in range(count):
+        top = height - _EDGE - head - index * every
+        original = _place(figure, layout, _EDGE, top, layout.tile[1], layout.tile[0])
+        original.imshow(to_pixels(source[index]), interpolation=_interpolation(source), aspect="auto")
+        block = _place(figure, layout, layout.left, top, layout.width - layout.left - _EDGE, layout.block)
+        frames = None if truth is None else truth[:, index]
+        _draw(block, frames, edit[:, index], layout, signed)
+        if index == 0:
+            original.set_title("source", fontsize=_SIZE, color=INK, pad=4)
+            _write_values(block, lines, layout, edit.shape[-1])
+    if truth is not None:
+        _colour_bar(figure, layout, height - _EDGE - head, signed)
+    if title:
+        figure.text(_EDGE / layout.width, 1 - _EDGE / height, title, fontsize=10, color=INK, va="top")
+    return figure
+
+
+def _checked(source: Tensor, truth: Tensor | None, edit: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    for name, images in (("source", source), ("truth", truth), ("edit", edit)):
+        if images is not None:
+            check_images(name, images)
+    if source.ndim == 3:
+        source, edit = source.unsqueeze(0), edit.unsqueeze(1)
+        truth = None if truth is None else truth.unsqueeze(1)
+    if source.ndim != 4 or edit.ndim != 5 or edit.shape[1:] != source.shape or 0 in edit.shape:
+        shapes = f"{tuple(edit.shape)} for a source of {tuple(source.shape)}"
+        raise ValueError(f"`edit` must have shape (T, *source.shape), got {shapes}")
+    if truth is not None and truth.shape != edit.shape:
+        raise ValueError(f"`truth` must be shaped like `edit`, {tuple(edit.shape)}, got {tuple(truth.shape)}")
+    return source, truth, edit
+
+
+def _value_lines(
+    values: Mapping[str, Sequence[float] | Tensor], units: Mapping[str, Unit], frames: int
+) -> dict[str, list[str]]:
+    lines = {}
+    for name, given in values.items():
+        numbers = [float(value) for value in given]
+        if len(numbers) != frames:
+            raise ValueError(f"`values` must have T={frames} numbers for {name!r}, got {len(numbers)}")
+        lines[name.replace("_", " ")] = [amount_text(value, units.get(name, Unit())) for value in numbers]
+    return lines
+
+
+def _layout(edit: Tensor, compared: bool, lines: Mapping[str, list[str]], title: str | None) -> _Layout:
+    frames, height, width = edit.shape[0], edit.shape[-2], edit.shape[-1]
+    room = min(_LARGEST, _WIDEST // frames)
+    widest = max((text_width(text, _SIZE) for texts in lines.values() for text in texts), default=0.0)
+    room = max(room, round(widest * DPI * 1.1))
+    size = room / max(height, width)
+    scale = max(1, int(size)) / DPI if size >= 1 else size / DPI
+    names = ["difference", "truth", *lines] if compared else ["edit", *lines]
+    return _Layout(
+        tile=(height * scale, width * scale),
+        gap=_gap(width) * scale,
+        labels=_whole(max(text_width(name, _SIZE) for name in names) + 0.22),
+        values=max(1, len(lines)),
+        rows=3 if compared else 1,
+        frames=frames,
+        bar=60 / DPI if compared else 0.0,
+        title=39 / DPI if title else 0.0,
+    )
+
+
+def _whole(inches: float) -> float:
+    """Rounded up to whole pixels of the figure."""
+    return math.ceil(inches * DPI - 1e-6) / DPI
+
+
+def _gap(width: int) -> int:
+    return max(1, round(width / 14))
+
+
+def _interpolation(images: Tensor) -> str:
+    return "nearest" if max(images.shape[-2:]) <= _LARGEST else "antialiased"
+
+
+def _place(
+    figure: matplotlib.figure.Figure, layout: _Layout, left: float, top: float, width: float, height: float
+) -> matplotlib.axes.Axes:
+    """Axes at so many inches from the left edge and above the lower one (their top), without frame and ticks."""
+    whole_width, whole_height = figure.get_size_inches()
+    box = (left / whole_width, (top - height) / whole_height, width / whole_width, height / whole_height)
+    axes = figure.add_axes(box)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes
+
+
+def _draw(
+    axes: matplotlib.axes.Axes, truth: Tensor | None, edit: Tensor, layout: _Layout, signed: bool
+) -> None:
+    """Draws the rows of one image as one picture, transparent between the tiles, and writes their names."""
+    rows = [to_pixels(edit)]
+    names = ["edit"]
+    if truth is not None:
+        rows = [to_pixels(truth), rows[0], _difference(truth, edit, signed)]
+        names = ["truth", "edit", "difference"]
+    height, width = edit.shape[-2:]
+    gap = _gap(width)
+    tiles = torch.from_numpy(np.stack(rows)).movedim(-1, 2)
+    sheet = grid(torch.cat([tiles, torch.full_like(tiles[:, :, :1], 255)], dim=2), gap=gap)
+    axes.imshow(sheet.movedim(0, -1).numpy(), interpolation=_interpolation(edit), aspect="auto")
+    across = layout.frames * layout.tile[1] + (layout.frames - 1) * layout.gap
+    box = axes.get_position()
+    figure_width = layout.width
+    axes.set_position((box.x0, box.y0, across / figure_width, box.height))
+    middles = [row * (height + gap) + height / 2 - 0.5 for row in range(len(rows))]
+    axes.set_yticks(middles, names, fontsize=_SIZE, color=INK)
+    axes.tick_params(length=0, pad=5)
+    if truth is None:
+        return
+    errors = (edit - truth).detach().abs().flatten(1).sum(1).tolist()
+    bottom = len(rows) * (height + gap) - gap + height * 0.03
+    for frame, error in enumerate(errors):
+        centre = frame * (width + gap) + width / 2 - 0.5
+        axes.annotate(
+            f"{error:.3g}" if error < 100 else f"{error:.0f}",
+            (centre, bottom), xytext=(0, -3), textcoords="offset points",
+            ha="center", va="top", fontsize=_SIZE - 0.5, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+    axes.annotate(
+        "error", (-0.5, bottom), xytext=(-5, -3), textcoords="offset points",
+        ha="right", va="top", fontsize=_SIZE - 0.5, color=MUTED, annotation_clip=False,
+    )  # fmt: skip
+
+
+def _difference(truth: Tensor, edit: Tensor, signed: bool) -> np.ndarray:
+    """The difference (T, H, W, 3) in colours: of the channel in which it is largest."""
+    difference = (edit - truth).detach().to(device="cpu", dtype=torch.float32)
+    largest = difference.gather(-3, difference.abs().argmax(-3, keepdim=True)).squeeze(-3)
+    shown = (largest + 1) / 2 if signed else largest.abs()
+    pixels: np.ndarray = _difference_map(signed)(shown.clamp(0, 1).numpy(), bytes=True)[..., :3]
+    return pixels
+
+
+def _difference_map(signed: bool) -> matplotlib.colors.Colormap:
+    from matplotlib import colormaps
+
+    return colormaps["berlin" if "berlin" in colormaps else "RdBu_r"] if signed else colormaps["inferno"]
+
+
+def _write_values(axes: matplotlib.axes.Axes, lines: Mapping[str, list[str]], layout: _Layout, width: int) -> None:
+    step = width + _gap(width)
+    for place, (name, texts) in enumerate(reversed(lines.items())):
+        above = 4 + place * _LINE * 72
+        axes.annotate(
+            name, (-0.5, -0.5), xytext=(-5, above), textcoords="offset points",
+            ha="right", va="bottom", fontsize=_SIZE, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+        for frame, text in enumerate(texts):
+            axes.annotate(
+                text, (frame * step + width / 2 - 0.5, -0.5), xytext=(0, above), textcoords="offset points",
+                ha="center", va="bottom", fontsize=_SIZE, color=INK, annotation_clip=False,
+            )  # fmt: skip
+
+
+def _colour_bar(figure: matplotlib.figure.Figure, layout: _Layout, top: float, signed: bool) -> None:
+    """A slim bar right of the first image's row of differences."""
+    start = top - 2 * (layout.tile[0] + layout.gap)
+    left = layout.width - _EDGE - layout.bar + 0.1
+    axes = _place(figure, layout, left, start, 0.07, layout.tile[0])
+    ramp = _difference_map(signed)(np.linspace(1, 0, 128)[:, None], bytes=True)
+    axes.imshow(ramp, aspect="auto", extent=(0, 1, -1 if signed else 0, 1))
+    axes.yaxis.tick_right()
+    axes.set_yticks([-1, 0, 1] if signed else [0, 1], ["−1", "0", "1"] if signed else ["0", "1"], color=INK)
+    axes.tick_params(length=2, pad=2, labelsize=_SIZE - 1, color=MUTED)

@@ -1,0 +1,108 @@
+"""Recipes: transformations, motions, model and training settings that go together, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+
+import torch
+
+from flowdis._checks import check_choice
+from flowdis._types import Images
+from flowdis.data import PUBLISHED, Augmentation, Motion, Orbit, TransformSequences, units_of
+from flowdis.models import LatentFlow, LatentFlowConfig
+from flowdis.objectives import Weights
+from flowdis.training.config import TrainingConfig
+
+__all__ = ["RECIPES", "Recipe", "orbit_motions", "recipe"]
+
+
+def orbit_motions(names: Sequence[str]) -> dict[str, Motion]:
+    """Motions that start anywhere and go anywhere, for each named transformation.
+
+    Scale ranges over what both protocols and their reverses visit; half a turn either way is enough for whole turns,
+    as every pose is also a start.
+    """
+    known: dict[str, Motion] = {
+        "scale": Orbit(start=(0.54, 2.0)),
+        "rotate": Orbit(reach=180.0),
+        "hue": Orbit(reach=180.0),
+    }
+    return {name: known.get(name, Orbit()) for name in names}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model of some transformations is made and trained.
+
+    Arguments:
+        name: The recipe's name.
+        motions: How each transformation moves in training, in the order of the fields.
+        single: The share of sequences that move in one transformation alone.
+        augmentation: Distortions of the still images; none where left out.
+        training: The settings of the trainer.
+        field: The kind of field.
+        dim: The number D of latents.
+        channels: Channels after each halving of resolution; chosen from the image's size where left out.
+        likelihood: The likelihood of pixels.
+    """
+
+    name: str
+    motions: Mapping[str, Motion]
+    single: float = 0.5
+    augmentation: Augmentation | None = None
+    training: TrainingConfig = dataclass_field(default_factory=TrainingConfig)
+    field: str = "helmholtz"
+    dim: int = 64
+    channels: tuple[int, ...] | None = None
+    likelihood: str = "bernoulli"
+
+    def model(self, image_shape: tuple[int, int, int]) -> LatentFlow:
+        """A new model for images (C, H, W), its weights drawn from the recipe's seed."""
+        config = LatentFlowConfig(
+            image_shape,
+            units_of(tuple(self.motions)),
+            dim=self.dim,
+            channels=self.channels,
+            field=self.field,
+            likelihood=self.likelihood,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.random.default_generator.manual_seed(self.training.seed)
+            generator = torch.Generator().manual_seed(self.training.seed)
+            return LatentFlow(config, generator=generator)
+
+    def sequences(self, images: Images) -> TransformSequences:
+        """The training sequences of still images (N, C, H, W)."""
+        return TransformSequences(
+            images, self.motions, single=self.single, augmentation=self.augmentation
+        )
+
+    def with_training(self, training: TrainingConfig) -> Recipe:
+        """The same recipe with other settings of the trainer."""
+        return replace(self, training=training)
+
+
+_DIGITS = ("scale", "rotate", "hue")
+
+RECIPES: dict[str, Recipe] = {
+    "demo": Recipe("demo", orbit_motions(_DIGITS), training=TrainingConfig(weights=Weights(kl_initial=0.1, kl_path=0.1))),
+    "published": Recipe(
+        "published",
+        PUBLISHED,
+        single=1.0,
+        augmentation=Augmentation(),
+        training=TrainingConfig(minutes=60.0, weights=Weights(kl_initial=0.1, kl_path=0.1)),
+    ),
+}
+"""`demo` trains for edits of any pose; `published` from upright starts, as the published experiment."""
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Raises:
+        ValueError: if there is none, listing those there are.
+    """
+    return RECIPES[check_choice("recipe", name, tuple(RECIPES))]

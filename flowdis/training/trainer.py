@@ -1,0 +1,214 @@
+"""One training loop for every mode: sequences in, the bound down, state on disk."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from flowdis.data.sequences import SequenceBatch
+from flowdis.dynamics import FlowError, Solver
+from flowdis.models import LatentFlow
+from flowdis.objectives import bound
+from flowdis.training.checkpoint import load_checkpoint, save_checkpoint
+from flowdis.training.config import TrainingConfig
+
+__all__ = ["Sampler", "Trainer", "TrainingResult"]
+
+
+_FIRST_SPEED = 0.05
+
+
+class Sampler(Protocol):
+    """Anything that draws batches of sequences, such as `TransformSequences`."""
+
+    def sample(
+        self, batch_size: int, *, generator: torch.Generator, frames: int | None = None, speed: float = 1.0
+    ) -> SequenceBatch:
+        """Draws `batch_size` sequences, their amounts multiplied by `speed`, all randomness from `generator`."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run came to.
+
+    Arguments:
+        steps: Steps taken.
+        seconds: Wall-clock seconds spent in them, over all resumptions.
+        frames_per_second: Frames rendered and decoded per second.
+        parameters: Learned numbers of the model.
+        history: Logged steps, each with its time, learning rate, loss and terms in nats per sequence.
+        finished: Whether the budget was used up, rather than the run interrupted.
+    """
+
+    steps: int
+    seconds: float
+    frames_per_second: float
+    parameters: int
+    history: Sequence[dict[str, float]]
+    finished: bool
+
+
+@dataclass
+class Trainer:
+    """Trains a model on sequences; interrupted at any moment, it resumes where its last checkpoint was.
+
+    Arguments:
+        model: The model, on the device where it trains.
+        sequences: What draws the batches.
+        config: The settings.
+        checkpoint: The file of the checkpoint; none is written where left out.
+        quiet: Whether to show no progress bar.
+    """
+
+    model: LatentFlow
+    sequences: Sampler
+    config: TrainingConfig = field(default_factory=TrainingConfig)
+    checkpoint: FilePath | None = None
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(self.config.seed)
+        self.optimizer = _optimizer(self.model, self.config)
+        self.step, self.seconds, self.seen = 0, 0.0, 0
+        self.history: list[dict[str, float]] = []
+
+    def resume(self) -> bool:
+        """Takes up the checkpoint's state if there is one, and says whether there was.
+
+        Raises:
+            ValueError: if the checkpoint is unreadable or belongs to another model.
+        """
+        if self.checkpoint is None or not self.checkpoint.is_file():
+            return False
+        state = load_checkpoint(self.checkpoint)
+        try:
+            self.model.load_state_dict(state["model"])
+        except RuntimeError as error:
+            raise ValueError(f"checkpoint {self.checkpoint} belongs to another model: {error}") from error
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.step, self.seconds, self.seen = state["step"], state["seconds"], state["seen"]
+        self.history = state["history"]
+        return True
+
+    def save(self) -> None:
+        """Writes the checkpoint, where one is wanted."""
+        if self.checkpoint is None:
+            return
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "seen": self.seen,
+            "history": self.history,
+        }
+        save_checkpoint(self.checkpoint, state)
+
+    def progress(self) -> float:
+        """The part of the budget that is used up, from 0 to 1."""
+        if self.config.steps is not None:
+            return min(1.0, self.step / self.config.steps)
+        return min(1.0, self.seconds / (60 * self.config.minutes))
+
+    def run(self) -> TrainingResult:
+        """Trains until the budget is used up or the user interrupts; either way the state is on disk.
+
+        Raises:
+            FlowError: if the loss stops being finite; the message names the term and the step.
+        """
+        self.model.train()
+        saved, finished = time.perf_counter(), True
+        with _bar(self.config, self.quiet) as bar:
+            _show(bar, self)
+            try:
+                while self.progress() < 1:
+                    start = time.perf_counter()
+                    self._advance()
+                    now = time.perf_counter()
+                    self.seconds += now - start
+                    if now - saved > self.config.checkpoint_seconds:
+                        self.save()
+                        saved = now
+                    _show(bar, self)
+            except KeyboardInterrupt:
+                finished = False
+        self.model.eval()
+        self.save()
+        return TrainingResult(
+            self.step,
+            self.seconds,
+            self.seen / max(self.seconds, 1e-9),
+            sum(p.numel() for p in self.model.parameters()),
+            self.history,
+            finished,
+        )
+
+    def _advance(self) -> None:
+        config, model = self.config, self.model
+        rate = _learning_rate(config, self.step, self.progress())
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        speed = min(1.0, _FIRST_SPEED + (1 - _FIRST_SPEED) * self.progress() / max(config.ramp, 1e-9))
+        batch = self.sequences.sample(
+            config.batch_size, generator=self.generator, frames=config.frames, speed=speed
+        )
+        result = bound(
+            model,
+            batch,
+            weights=config.weights,
+            solver=Solver(steps=config.solver_steps),
+            generator=self.generator,
+        )
+        if not bool(torch.isfinite(result.loss)):
+            bad = [name for name, value in result.means().items() if not math.isfinite(value)]
+            raise FlowError(f"training stopped at step {self.step}: {', '.join(bad) or 'loss'} is not finite")
+        pixels = math.prod(model.image_shape) * (batch.length + 1)
+        self.optimizer.zero_grad(set_to_none=True)
+        (result.loss / pixels).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        self.optimizer.step()
+        if self.step % config.log_every == 0:
+            entry = {"step": float(self.step), "seconds": self.seconds, "learning_rate": rate}
+            self.history.append(entry | {"loss": float(result.loss.detach())} | result.means())
+        self.step += 1
+        self.seen += batch.frames.shape[0] * batch.frames.shape[1]
+
+
+def _optimizer(model: LatentFlow, config: TrainingConfig) -> torch.optim.AdamW:
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+def _learning_rate(config: TrainingConfig, step: int, progress: float) -> float:
+    warm = min(1.0, (step + 1) / (config.warmup + 1))
+    return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _bar(config: TrainingConfig, quiet: bool) -> tqdm[Any]:
+    if config.steps is not None:
+        return tqdm(total=config.steps, desc="training", unit="step", disable=quiet)
+    form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+    return tqdm(total=60 * config.minutes, desc="training", bar_format=form, disable=quiet)
+
+
+def _show(bar: tqdm[Any], trainer: Trainer) -> None:
+    if bar.disable:
+        return
+    now = trainer.step if trainer.config.steps is not None else min(trainer.seconds, bar.total)
+    loss = trainer.history[-1]["loss"] if trainer.history else math.nan
+    rate = trainer.step / trainer.seconds if trainer.seconds else 0.0
+    bar.set_postfix_str(f"step {trainer.step}, {rate:.1f} steps/s, {loss:.0f} nats", refresh=False)
+    bar.update(now - bar.n)
