@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -15,6 +15,7 @@ class FlowError(RuntimeError):
     """An integration that failed, with the flow, the sample and the time named in its message."""
 
 
+@runtime_checkable
 class Dynamics(Protocol):
     """How a field pushes a latent. A state is one tensor (*, S), where S is D, or 2 D with the momentum."""
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchdiffeq import odeint, odeint_adjoint
 
 from flowdis.dynamics.base import Dynamics, FlowError
 from flowdis.dynamics.solver import Solver
@@ -116,6 +115,8 @@ def _solve(
 def _odeint(
     rate: Callable[[Tensor, Tensor], Tensor], segment: Segment, start: Tensor, steps: int, solver: Solver
 ) -> tuple[Tensor, int]:
+    from torchdiffeq import odeint, odeint_adjoint  # brings all of scipy, which costs as much time as torch
+
     grid, indices = solver.grid(0.0, segment.stops, steps)
     if len(grid) == 1:
         return start.unsqueeze(0).expand(len(indices), *start.shape), 0

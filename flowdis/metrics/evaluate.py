@@ -91,18 +91,18 @@ def evaluate(
 ) -> Evaluation:
     """Every flow metric of a model, beside its controls.
 
-    What needs a truth is measured on those of the model's transformations that can be drawn. A flow that cannot be
-    integrated spoils its own section, which is left out and told of in `failures`.
+    What needs a truth is measured on those of the model's transformations that can be drawn. A flow that cannot
+    be integrated spoils its own section, which is left out and told of in `failures`.
 
     Arguments:
         model: The model; neither its mode nor its gradients are touched.
-        train_images: The images whose sequences the controls are fitted on, with shape (N, C, H, W), in [0, 1].
+        train_images: The images whose sequences the controls are fitted on, with shape (N, C, H, W).
         test_images: The images that are measured, with shape (N, C, H, W), in [0, 1].
         generator: The source of starts, speeds and posterior samples.
         protocols: Which of "published" and "orbit" are measured.
         limit: At most so many test images, spread over the set; all where left out.
         likelihood_samples: Samples of each sequence's log-likelihood; 0 leaves it out.
-        likelihood_sequences: At most so many sequences of the published protocol, of drawn transformations.
+        likelihood_sequences: At most so many sequences of the published protocol, in drawn turn.
         batch_size: How many images or sequences are worked on at a time; no result depends on it.
         quiet: Whether to show no progress bar.
 

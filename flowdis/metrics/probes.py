@@ -46,7 +46,7 @@ PROBES: dict[str, float] = {
 Pair = tuple[tuple[str, float], tuple[str, float]]
 
 PAIRS: tuple[Pair, ...] = ((("rotate", 45.0), ("hue", 120.0)), (("scale", 1.3), ("hue", 90.0)))
-"""The edits that are composed; a model that has none of these pairs composes its first two transformations."""
+"""The edits that are composed; a model that has none of these pairs composes its first two."""
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ def drawable(model: LatentFlow) -> tuple[str, ...]:
 def motions(protocol: str, names: Sequence[str], length: int = 8) -> dict[str, Motion]:
     """The motion of each named transformation under a protocol.
 
-    What a protocol does not name takes `length` even steps from the identity to the end of the range that it is
-    trained on ("published"), or from anywhere below the identity at half to full speed ("orbit").
+    What a protocol does not name takes `length` even steps from the identity to the end of the range that it
+    is trained on ("published"), or from anywhere below the identity at half to full speed ("orbit").
 
     Arguments:
         protocol: "published" or "orbit".

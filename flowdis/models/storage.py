@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 
-from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -50,6 +49,8 @@ def read_model(
             if not file.is_file():
                 raise FileNotFoundError(f"model folder {folder} must hold {file.name}, which is missing")
     elif str(source).count("/") == 1 and not str(source).startswith((".", "/", "~")) and not folder.parent.exists():
+        from huggingface_hub import hf_hub_download
+
         files = [
             FilePath(
                 hf_hub_download(

@@ -1,0 +1,21 @@
+"""Pictures of flows: strips, animations, portraits, curves, and a report that holds them all."""
+
+from flowdis.plots.animations import contact_sheet, save_gif
+from flowdis.plots.curves import error_curves, training_curves
+from flowdis.plots.gallery import Gallery, demo_figures
+from flowdis.plots.portraits import latent_portrait
+from flowdis.plots.reports import write_report
+from flowdis.plots.strips import grid, strip
+
+__all__ = [
+    "Gallery",
+    "contact_sheet",
+    "demo_figures",
+    "error_curves",
+    "grid",
+    "latent_portrait",
+    "save_gif",
+    "strip",
+    "training_curves",
+    "write_report",
+]

@@ -33,7 +33,9 @@ def contact_sheet(
         ValueError: if the frames have another shape or `columns` is not positive.
     """
     if frames.ndim not in (4, 5) or 0 in frames.shape:
-        raise ValueError(f"`frames` must have shape (T, C, H, W) or (T, N, C, H, W), got {tuple(frames.shape)}")
+        raise ValueError(
+            f"`frames` must have shape (T, C, H, W) or (T, N, C, H, W), got {tuple(frames.shape)}"
+        )
     if frames.ndim == 4:
         return frames
     check_positive("columns", 1 if columns is None else columns)
@@ -91,7 +93,14 @@ def save_gif(
     duration = 10 * max(2, math.floor(100 * seconds / len(pictures) + 0.5))
     stream = io.BytesIO()
     pictures[0].save(
-        stream, "GIF", save_all=True, append_images=pictures[1:], duration=duration, loop=0, disposal=1, optimize=False
+        stream,
+        "GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=duration,
+        loop=0,
+        disposal=1,
+        optimize=False,
     )
     return write_whole(file, stream.getvalue())
 
@@ -106,12 +115,16 @@ def _palette(pixels: np.ndarray) -> tuple[np.ndarray, bytes]:
     chosen = np.arange(len(colours), dtype=np.uint8)
     if len(colours) > _COLOURS:
         swatch = Image.fromarray(colours[None])
-        reduced = swatch.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE)
+        reduced = swatch.quantize(
+            _COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
+        )
         chosen = np.asarray(reduced)[0]
-        # The mean of all colours that share an entry, exact for black and white where they have one to themselves.
+        # The mean of all colours that share an entry, exact for black and white where they have one to
+        # themselves.
         count = np.bincount(chosen, minlength=_COLOURS).clip(1)
         colours = np.stack(
-            [np.bincount(chosen, channel, minlength=_COLOURS) / count for channel in colours.T.astype(float)], axis=-1
+            [np.bincount(chosen, channel, minlength=_COLOURS) / count for channel in colours.T.astype(float)],
+            axis=-1,
         )
         colours = np.floor(colours + 0.5).astype(np.uint8)
     return chosen[inverse].reshape(pixels.shape[:-1]), colours.tobytes()

@@ -1,4 +1,4 @@
-"""What all pictures share: figures without global state, colours for light and dark, numbers in natural units."""
+"""What all pictures share: figures without global state, colours for any ground, numbers in natural units."""
 
 from __future__ import annotations
 
@@ -43,7 +43,18 @@ __all__ = [
 DPI = 150
 INK, MUTED = "#24292f", "#777777"
 # Told apart by readers with any colour vision, and about equally clear on white and on near-black.
-PALETTE = ("#3a86c8", "#dd7a22", "#2c9c72", "#c9568f", "#8a70d6", "#a3841c", "#3aa6a6", "#c0524a", "#6f7f94", "#7aa23a")
+PALETTE = (
+    "#3a86c8",
+    "#dd7a22",
+    "#2c9c72",
+    "#c9568f",
+    "#8a70d6",
+    "#a3841c",
+    "#3aa6a6",
+    "#c0524a",
+    "#6f7f94",
+    "#7aa23a",
+)
 
 _SIGNED = {"pixel": " px", "slope": ""}
 _PLURALS = {"degree": "degrees", "pixel": "pixels", "amount": "amounts"}
@@ -76,12 +87,14 @@ def text_width(text: str, size: float) -> float:
     from matplotlib.textpath import TextPath
 
     font = FontProperties(size=size)
-    widths = [TextPath((0, 0), line, prop=font).get_extents().width for line in text.split("\n") if line.strip()]
+    widths = [
+        TextPath((0, 0), line, prop=font).get_extents().width for line in text.split("\n") if line.strip()
+    ]
     return max(widths, default=0.0) / 72
 
 
 def to_pixels(images: Float[Tensor, "*batch C H W"]) -> np.ndarray:
-    """Bytes (*, H, W, 3) for display of images (*, C, H, W) in [0, 1]: grey, RGB, or RGB and opacity over black.
+    """Bytes (*, H, W, 3) that show images (*, C, H, W) in [0, 1]: grey, RGB, or RGB with opacity over black.
 
     Raises:
         ValueError: if the images do not lie in [0, 1] or have other than 1, 3 or 4 channels.
@@ -106,7 +119,7 @@ def amount_text(value: float, unit: Unit) -> str:
         ('−45°', '×1.30')
     """
     if unit.name == "degree":
-        text = f"{value:.0f}" if abs(value - round(value)) < 0.05 or abs(value) >= 10 else f"{value:.1f}"
+        text = f"{value:.0f}" if abs(value - round(value)) < 0.05 else f"{value:.1f}"
         text = ("0" if text == "-0" else text) + "°"
     elif unit.name == "factor":
         text = f"×{value:.2f}"
@@ -128,10 +141,10 @@ def axis_text(name: str, unit: Unit) -> str:
 
 
 def natural_span(name: str, unit: Unit) -> tuple[float, float, bool]:
-    """The values that a transformation is shown at, lowest and highest, and whether the two are the same pose.
+    """The lowest and highest value that a transformation is shown at, and whether they are the same pose.
 
-    Once round for what runs in a circle, the range of training for the other known ones, one amount either way for
-    a user's own.
+    Once round for what runs in a circle, the range of training for the other known ones, one amount either
+    way for a user's own.
     """
     known = TRANSFORMS.get(name)
     if known is None or (known.unit.name, known.unit.logarithmic) != (unit.name, unit.logarithmic):
@@ -142,7 +155,7 @@ def natural_span(name: str, unit: Unit) -> tuple[float, float, bool]:
 
 
 def cycle_map() -> matplotlib.colors.ListedColormap:
-    """A colour map that ends where it starts, of even lightness, so that no angle fades into either background."""
+    """A colour map that ends where it starts, of even lightness: no angle fades into the ground."""
     from matplotlib.colors import ListedColormap
 
     turns = np.linspace(0, 2 * math.pi, 257)[:-1] + 0.5
@@ -150,7 +163,7 @@ def cycle_map() -> matplotlib.colors.ListedColormap:
 
 
 def _from_oklch(lightness: float, chroma: float, hue: np.ndarray) -> np.ndarray:
-    """Red, green and blue (N, 3) of colours in Ottosson's perceptual space, clipped to what a screen shows."""
+    """Red, green and blue (N, 3) of colours in Ottosson's perceptual space, clipped to what screens show."""
     a, b = chroma * np.cos(hue), chroma * np.sin(hue)
     cones = np.stack(
         [
@@ -192,13 +205,15 @@ def figure_png(figure: matplotlib.figure.Figure, *, ground: bool = True, dark: b
 
 
 def _invert(figure: matplotlib.figure.Figure) -> None:
-    """Swaps light and dark of all greys among text, lines, edges and backgrounds; images stay. Its own inverse."""
+    """Swaps light and dark of all greys among text, lines and backgrounds, not images. Its own inverse."""
     from matplotlib.colors import to_rgba
 
     for artist in figure.findobj():
         for part in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
             read, write = getattr(artist, f"get_{part}", None), getattr(artist, f"set_{part}", None)
-            colour = None if read is None or write is None else read()
+            if read is None or write is None:
+                continue
+            colour = read()
             if colour is None or (isinstance(colour, str) and colour in ("none", "auto")):
                 continue
             shape = np.shape(colour)

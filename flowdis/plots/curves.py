@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
-__all__ = ["training_curves"]
+__all__ = ["error_curves", "training_curves"]
 
 _NOT_TERMS = ("step", "seconds", "learning_rate")
 _WIDTH, _HEIGHT, _SIZE = 9.0, 4.6, 8.5
@@ -24,8 +24,8 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> matplotlib.figure
     """The loss and each of its terms over training, smoothed over the raw values, and the learning rate.
 
     Arguments:
-        history: Logged steps, each with "step", and where known "seconds" and "learning_rate"; every other entry
-            is drawn as a term in nats per sequence. Terms may be missing from some steps.
+        history: Logged steps, each with "step", and where known "seconds" and "learning_rate"; every other
+            entry is drawn as a term in nats per sequence. Terms may be missing from some steps.
 
     Returns:
         The figure, with axes for the terms and the learning rate, and one for the time where it is known.
@@ -34,7 +34,9 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> matplotlib.figure
         ValueError: if no step was logged, or one has no number.
     """
     if not history or any("step" not in entry for entry in history):
-        raise ValueError(f"`history` must hold at least one logged step, each with 'step', got {list(history)[:1]}")
+        raise ValueError(
+            f"`history` must hold at least one logged step, each with 'step', got {list(history)[:1]}"
+        )
     steps = _column(history, "step")
     names = list(dict.fromkeys(name for entry in history for name in entry if name not in _NOT_TERMS))
     names.sort(key=lambda name: name != "loss")
@@ -77,7 +79,13 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 def _end_text(name: str, values: np.ndarray) -> str:
     finite = _smooth(values)[np.isfinite(values)]
-    end = f"{finite[-1]:,.0f}" if len(finite) and abs(finite[-1]) >= 100 else f"{finite[-1]:.3g}" if len(finite) else ""
+    end = (
+        f"{finite[-1]:,.0f}"
+        if len(finite) and abs(finite[-1]) >= 100
+        else f"{finite[-1]:.3g}"
+        if len(finite)
+        else ""
+    )
     return f"{name.replace('_', ' ')}  {end}".replace("-", "−")
 
 
@@ -115,7 +123,7 @@ def _plain_decades(axes: matplotlib.axes.Axes) -> None:
 
 
 def _label_ends(axes: matplotlib.axes.Axes, terms: Mapping[str, np.ndarray], texts: Sequence[str]) -> None:
-    """Writes each term's name and last value right of its curve, moved apart where curves end close together."""
+    """Writes each term's name and last value right of its curve, apart where curves end close together."""
     ends = {}
     for index, (name, values) in enumerate(terms.items()):
         finite = _smooth(values)[np.isfinite(values)]
@@ -133,7 +141,7 @@ def _label_ends(axes: matplotlib.axes.Axes, terms: Mapping[str, np.ndarray], tex
 
 
 def _apart(places: Mapping[int, float], gap: float) -> dict[int, float]:
-    """Heights in [0, 1] near the given ones, at least `gap` apart: pushed up from below, then down from the top."""
+    """Heights in [0, 1] near the given ones, at least `gap` apart: pushed up from below, then down again."""
     order = sorted(places, key=lambda key: places[key])
     heights: dict[int, float] = {}
     floor = -math.inf
@@ -170,3 +178,57 @@ def _time_axis(axes: matplotlib.axes.Axes, steps: np.ndarray, seconds: np.ndarra
     for spine in upper.spines.values():
         spine.set_visible(False)
     upper.set_xlabel(f"{unit} of training", fontsize=_SIZE, color=INK)
+
+
+def error_curves(frames: Mapping[str, Mapping[str, Sequence[float]]]) -> matplotlib.figure.Figure:
+    """Errors frame by frame: a panel per transformation, a line per method.
+
+    Arguments:
+        frames: By transformation and method ("error" is the model's), the error of each frame t = 1 to T.
+
+    Returns:
+        The figure, with one axes per transformation.
+
+    Raises:
+        ValueError: if there is no transformation.
+    """
+    if not frames:
+        raise ValueError("`frames` must hold at least one transformation, got none")
+    methods = list(dict.fromkeys(name for series in frames.values() for name in series))
+    across = min(3, len(frames))
+    down = math.ceil(len(frames) / across)
+    width, height = 3.1 * across + 0.9, 2.5 * down + 0.55
+    figure = new_figure(width, height)
+    spec = figure.add_gridspec(
+        down, across, wspace=0.22, hspace=0.42,
+        left=0.65 / width, right=1 - 0.1 / width, top=1 - 0.75 / height, bottom=0.45 / height,
+    )  # fmt: skip
+    for index, (name, series) in enumerate(frames.items()):
+        axes = figure.add_subplot(spec[index])
+        quiet_axes(axes)
+        for method, values in series.items():
+            axes.plot(range(1, len(values) + 1), values, label=method, **_line(method, methods))
+        axes.set_ylim(bottom=0.0)
+        axes.set_title(name.replace("_", " "), fontsize=9.5, color=INK, loc="left")
+        if index % across == 0:
+            axes.set_ylabel("error (pixels)", fontsize=_SIZE, color=INK)
+        if index + across >= len(frames):
+            axes.set_xlabel("frame t", fontsize=_SIZE, color=INK)
+    handles = {
+        label: line
+        for axes in figure.axes
+        for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(), handles.keys(), loc="upper left", ncols=len(handles), frameon=False, fontsize=_SIZE,
+        labelcolor=INK, borderaxespad=0.2, columnspacing=1.4, handlelength=1.8,
+    )  # fmt: skip
+    return figure
+
+
+def _line(method: str, methods: Sequence[str]) -> dict[str, Any]:
+    """How a method's line looks: the model's in full ink, its floor dashed, others in their own colour."""
+    if method == "error":
+        return {"color": INK, "linewidth": 2.2, "marker": "o", "markersize": 3, "zorder": 4}
+    style = {"floor": "--", "black": ":"}.get(method, "-")
+    return {"color": PALETTE[methods.index(method) % len(PALETTE)], "linewidth": 1.4, "linestyle": style}

@@ -76,7 +76,7 @@ class Gallery:
 
 @dataclass(frozen=True, eq=False)
 class _Walk:
-    """A path and where along it frames are: at its `times`, or at the ends of a path (1, T, 1, K) of T amounts."""
+    """A path and where frames are: at `times` along it, or at the ends of T paths, amounts (1, T, 1, K)."""
 
     flows: tuple[Flow, ...]
     path: Path
@@ -110,21 +110,21 @@ def demo_figures(
     *,
     start: Path | None = None,
     labels: Int[Tensor, "N"] | None = None,
-    shown: int = 3,
-    moving: int = 8,
+    shown: int = 2,
+    moving: int = 6,
     frames: int = 8,
 ) -> Gallery:
     """Pictures of what a model can do with images it has not seen.
 
-    A strip and an animation of each flow (once round, or over its range), of two flows in a row and of the same two
-    at once, a strip of these undone, and the latent portrait. The truth is shown where every flow that moves is a
-    known transformation.
+    A strip and an animation of each flow (once round, or over its range), of two flows in a row and of the
+    same two at once, a strip of these undone, and the latent portrait. The truth is shown where every flow
+    that moves is a known transformation.
 
     Arguments:
         model: The model; neither its mode nor its gradients are touched.
         images: The images, with shape (N, C, H, W), in [0, 1].
-        start: A path of known transformations, in the model's units, to the poses where edits start; none where
-            left out.
+        start: A path of known transformations, in the model's units, to the poses where edits start; none
+            where left out.
         labels: The images' classes, with shape (N), which colour the portrait's codes.
         shown: How many of the images strips show.
         moving: How many of them animations show.
@@ -163,7 +163,9 @@ def demo_figures(
     return gallery
 
 
-def _first(count: int, images: Tensor, posed: Tensor, start: Path | None) -> tuple[Tensor, Tensor, Path | None]:
+def _first(
+    count: int, images: Tensor, posed: Tensor, start: Path | None
+) -> tuple[Tensor, Tensor, Path | None]:
     """The first images, their poses, and the path between."""
     if start is None or not start.batch_shape:
         return images[:count], posed[:count], start
@@ -243,7 +245,7 @@ def _reach(flow: Flow) -> float:
 
 
 def _looped(frames: Tensor, loop: _Walk) -> Tensor:
-    """Frames that end where they start: as they are where the last comes right before the first, else back again."""
+    """Frames that end where they start: as they are once round, else there and back again."""
     if loop.times is None and natural_span(loop.flows[0].name, loop.flows[0].unit)[2]:
         return frames
     return torch.cat([frames, frames[1:-1].flip(0)])

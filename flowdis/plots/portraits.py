@@ -42,7 +42,7 @@ _PICTURE = 21  # points
 
 @dataclass(frozen=True, eq=False)
 class _Plane:
-    """A plane in latent space: a point of it, its axes (2, D), the shares of the motion's variance along them."""
+    """A plane in latent space: a point, its axes (2, D), and the shares of the motion along them."""
 
     mean: Tensor
     axes: Tensor
@@ -65,10 +65,10 @@ def latent_portrait(
 ) -> matplotlib.figure.Figure:
     """One panel per flow: the codes, the flow's velocity at some of them, and whole orbits of a few.
 
-    Each panel is the plane in which its own orbits move most (their two principal axes, each orbit seen from its
-    own centre), so that a turn is seen as one. Curves take their colour from the value at each point, in the flow's
-    natural unit; a ring marks the image's own code, and the small pictures are decoded from points along the orbit
-    that reaches farthest. The codes of all images lie behind.
+    Each panel is the plane in which its own orbits move most (their two principal axes, each orbit seen from
+    its own centre), so that a turn is seen as one. Curves take their colour from the value at each point, in
+    the flow's natural unit; a ring marks the image's own code, and the small pictures are decoded from points
+    along the orbit that reaches farthest. The codes of all images lie behind.
 
     Arguments:
         model: The model.
@@ -131,7 +131,7 @@ def _panel(
     _arrows(axes, model, flow, codes[_spread(arrows, len(codes), codes.device)], plane, curves)
     amounts = torch.linspace(first, last, _STEPS, dtype=torch.float64)
     lines = _orbits(axes, curves, amounts, closed)
-    axes.scatter(*plane(chosen).cpu().T.tolist(), s=26, facecolors="none", edgecolors=INK, linewidths=1.1, zorder=5)
+    axes.scatter(*_xy(plane(chosen)), s=26, facecolors="none", edgecolors=INK, linewidths=1.1, zorder=5)
     _frame(axes, curves, shown)
     _thumbnails(axes, model, path, curves, closed)
     _finish(axes, lines, flow, plane, (first, last))
@@ -149,9 +149,14 @@ def _plane(path: Tensor) -> _Plane:
     return _Plane(path.mean((0, 1)), (rows * torch.where(signs == 0, 1, signs)).to(path), shares)
 
 
+def _xy(points: Tensor) -> tuple[list[float], list[float]]:
+    across, up = points.cpu().T.tolist()
+    return across, up
+
+
 def _scatter(axes: matplotlib.axes.Axes, shown: Tensor, labels: Tensor | None) -> None:
     colours = MUTED if labels is None else [PALETTE[int(label) % len(PALETTE)] for label in labels]
-    axes.scatter(*shown.T.tolist(), s=7, c=colours, alpha=0.45, linewidths=0, zorder=1)
+    axes.scatter(*_xy(shown), s=7, c=colours, alpha=0.45, linewidths=0, zorder=1)
 
 
 def _arrows(
@@ -162,9 +167,9 @@ def _arrows(
     extent = float((curves.amax((0, 1)) - curves.amin((0, 1))).max())
     longest = float(velocity.norm(dim=-1).quantile(0.95))
     scale = 9 * longest / extent if longest > 0 and extent > 0 else 1.0
-    across, up = plane(z).cpu().T.tolist()
+    across, up = _xy(plane(z))
     axes.quiver(
-        across, up, *velocity.T.tolist(), angles="xy", scale_units="xy", scale=scale, color=INK, alpha=0.75,
+        across, up, *_xy(velocity), angles="xy", scale_units="xy", scale=scale, color=INK, alpha=0.75,
         width=0.0042, headwidth=4, headlength=4.5, headaxislength=4, zorder=3,
     )  # fmt: skip
 
@@ -195,7 +200,9 @@ def _frame(axes: matplotlib.axes.Axes, curves: Tensor, shown: Tensor) -> None:
     axes.set_aspect("equal")
 
 
-def _thumbnails(axes: matplotlib.axes.Axes, model: LatentFlow, path: Tensor, curves: Tensor, closed: bool) -> None:
+def _thumbnails(
+    axes: matplotlib.axes.Axes, model: LatentFlow, path: Tensor, curves: Tensor, closed: bool
+) -> None:
     """Pictures decoded along the orbit that spans the most, set a little outside of it."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
@@ -240,7 +247,9 @@ def _finish(
         return
     bar = figure.colorbar(lines, ax=axes, orientation="horizontal", fraction=0.035, pad=0.15, aspect=38)
     ticks = torch.linspace(*ends, 5, dtype=torch.float64)
-    bar.set_ticks(ticks.tolist(), labels=[amount_text(float(v), flow.unit) for v in flow.unit.to_value(ticks)])
+    bar.set_ticks(
+        ticks.tolist(), labels=[amount_text(float(v), flow.unit) for v in flow.unit.to_value(ticks)]
+    )
     bar.ax.tick_params(labelsize=8, color=MUTED, labelcolor=INK, length=2)
     bar.set_label(axis_text(flow.name, flow.unit), fontsize=8, color=INK)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)

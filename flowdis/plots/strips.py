@@ -105,8 +105,9 @@ def strip(
 ) -> matplotlib.figure.Figure:
     """A figure of edits: per image its source, and per frame the truth, the edit, and how far apart they are.
 
-    Below each column stands the error, the sum of |edit - truth| over pixels and channels. A pixel's difference
-    is that of the channel in which it is largest, as a change of hue may leave the mean over channels as it is.
+    Below each column stands the error, the sum of |edit - truth| over pixels and channels. A pixel's
+    difference is that of the channel in which it is largest, as a change of hue may leave the mean over
+    channels as it is.
 
     Arguments:
         source: The images before the edit, with shape (C, H, W) or (N, C, H, W), in [0, 1].
@@ -210,7 +211,7 @@ def _interpolation(images: Tensor) -> str:
 def _place(
     figure: matplotlib.figure.Figure, layout: _Layout, left: float, top: float, width: float, height: float
 ) -> matplotlib.axes.Axes:
-    """Axes at so many inches from the left edge and above the lower one (their top), without frame and ticks."""
+    """Bare axes, their left edge and their top at so many inches from the figure's lower left corner."""
     whole_width, whole_height = figure.get_size_inches()
     box = (left / whole_width, (top - height) / whole_height, width / whole_width, height / whole_height)
     axes = figure.add_axes(box)
@@ -274,9 +275,11 @@ def _difference_map(signed: bool) -> matplotlib.colors.Colormap:
     return colormaps["berlin" if "berlin" in colormaps else "RdBu_r"] if signed else colormaps["inferno"]
 
 
-def _write_values(axes: matplotlib.axes.Axes, lines: Mapping[str, list[str]], layout: _Layout, width: int) -> None:
+def _write_values(
+    axes: matplotlib.axes.Axes, lines: Mapping[str, list[str]], layout: _Layout, width: int
+) -> None:
     step = width + _gap(width)
-    for place, (name, texts) in enumerate(reversed(lines.items())):
+    for place, (name, texts) in enumerate(reversed(list(lines.items()))):
         above = 4 + place * _LINE * 72
         axes.annotate(
             name, (-0.5, -0.5), xytext=(-5, above), textcoords="offset points",

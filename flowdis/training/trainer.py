@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -26,6 +26,7 @@ __all__ = ["Sampler", "Trainer", "TrainingResult"]
 _FIRST_SPEED = 0.05
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """Anything that draws batches of sequences, such as `TransformSequences`."""
 
