@@ -1,4 +1,4 @@
-"""Disentanglement by latent flows: transformations as velocity fields, learned, edited with, and measured.
+"""Disentanglement by latent flows: transformations learned as velocity fields, edited with, and measured.
 
 Example:
     >>> import flowdis as fd
@@ -7,11 +7,10 @@ Example:
     [[1.0, 0.0], [0.0, 2.0]]
 """
 
-from __future__ import annotations
-
-from flowdis import data
-from flowdis.paths import Flow, Path, Unit, flows, parse_path
-from flowdis.fields import (  # isort: skip
+from flowdis import data, metrics, plots
+from flowdis.dynamics import FlowError, Overdamped, Solver, Trajectory, transport
+from flowdis.editing import canonicalize, decode, edit, encode, invariant, trajectory
+from flowdis.fields import (
     FIELDS,
     AutogradField,
     ConstantField,
@@ -20,6 +19,52 @@ from flowdis.fields import (  # isort: skip
     LinearField,
     PotentialField,
     SolenoidalField,
-    VelocityField,
 )
-from flowdis.dynamics import FlowError, Overdamped, Solver, Trajectory, transport
+from flowdis.models import LatentFlow, LatentFlowConfig, Posterior
+from flowdis.objectives import Weights, bound
+from flowdis.paths import Flow, Path, Unit, flows, parse_path
+from flowdis.training import Trainer, TrainingConfig
+from flowdis.training.recipes import RECIPES, Recipe, recipe
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Path",
+    "Flow",
+    "Unit",
+    "flows",
+    "parse_path",
+    "FIELDS",
+    "FieldBank",
+    "PotentialField",
+    "SolenoidalField",
+    "HelmholtzField",
+    "LinearField",
+    "ConstantField",
+    "AutogradField",
+    "Overdamped",
+    "Solver",
+    "transport",
+    "Trajectory",
+    "FlowError",
+    "LatentFlow",
+    "LatentFlowConfig",
+    "Posterior",
+    "bound",
+    "Weights",
+    "Trainer",
+    "TrainingConfig",
+    "RECIPES",
+    "Recipe",
+    "recipe",
+    "edit",
+    "encode",
+    "decode",
+    "trajectory",
+    "invariant",
+    "canonicalize",
+    "data",
+    "metrics",
+    "plots",
+    "__version__",
+]

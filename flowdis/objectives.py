@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from flowdis._checks import check_positive
-from flowdis._types import Amounts, FrameLatents, Latent
+from flowdis._types import FrameAmounts, FrameLatents, Latent
 from flowdis.data.sequences import SequenceBatch
 from flowdis.dynamics import Solver
 from flowdis.fields import PotentialField
@@ -69,7 +69,7 @@ class Bound:
         return {name: float(term.detach().mean()) for name, term in self.terms.items()}
 
 
-def elapsed(path: Path, times: Tensor, *, absolute: bool) -> Amounts:
+def elapsed(path: Path, times: Tensor, *, absolute: bool) -> FrameAmounts:
     """Amounts run up to each time, with shape (T, *, K): signed sums, or sums of magnitudes.
 
     Arguments:
@@ -82,7 +82,7 @@ def elapsed(path: Path, times: Tensor, *, absolute: bool) -> Amounts:
     return torch.einsum("ts,s...k->t...k", run, amounts)
 
 
-def log_prior(z: FrameLatents, lengths: Amounts, log_diffusion: Tensor) -> Tensor:
+def log_prior(z: FrameLatents, lengths: FrameAmounts, log_diffusion: Tensor) -> Tensor:
     r"""The log-density in nats of the prior of a latent path, with shape (T, *).
 
     N(0, I), diffused at rate d_k along each transformation, whatever its direction:
@@ -116,7 +116,8 @@ def energy(model: LatentFlow, path: Path, z: FrameLatents, times: Tensor) -> Ten
         z: The latents at `times`, with shape (T, *, D).
         times: The T times in [0, S].
     """
-    segments = (times.to(path.amounts) - 1e-6).clamp(min=0).long().cpu()
+    path = _per_sample(path, z)
+    segments = (times.to(path.amounts) - 1e-6).clamp(min=0).long()
     clock = elapsed(path, times, absolute=False)
     velocity = model.fields(path.amounts[segments], clock)(z, 0.0)
     return path.segments * 0.5 * velocity.square().sum(-1).mean(0)
@@ -186,5 +187,12 @@ def hamilton_jacobi(model: LatentFlow, path: Path, z: FrameLatents, times: Tenso
             "`weights.hamilton_jacobi` must be 0 unless the fields are clocked potentials, "
             f"got {type(bank).__name__}"
         )
-    residual = bank.hamilton_jacobi_residual(z, elapsed(path, times, absolute=False))
+    residual = bank.hamilton_jacobi_residual(z, elapsed(_per_sample(path, z), times, absolute=False))
     return residual.square().sum(-1).mean(0)
+
+
+def _per_sample(path: Path, z: Tensor) -> Path:
+    """The path with one matrix of amounts for each of the latents (T, *, D)."""
+    missing = z.ndim - 2 - len(path.batch_shape)
+    shape = (path.segments, *[1] * missing, *path.batch_shape, len(path.names))
+    return Path(path.names, path.amounts.reshape(shape).expand(-1, *z.shape[1:-1], -1))

@@ -35,7 +35,7 @@ Sequences = Mapping[str, SequenceBatch | Iterable[SequenceBatch]]
 
 
 def pixel_distance(images: Images, others: Images) -> Scalar:
-    """The sum of absolute differences (*) over channels and pixels, broadcast over leading axes."""
+    """The sum of absolute differences (*) over channels and pixels."""
     return (images - others).abs().sum((-3, -2, -1))
 
 
@@ -78,7 +78,7 @@ def slices(count: int, batch_size: int) -> Iterator[slice]:
         yield slice(start, min(count, start + batch_size))
 
 
-def spread(images: Stills, count: int | None) -> Stills:
+def spread(images: Stills, count: int | None) -> Float[Tensor, "M C H W"]:
     """At most `count` images, evenly spread over the set, so that sorted classes are all met; all for None.
 
     Raises:

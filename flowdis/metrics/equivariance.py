@@ -139,14 +139,16 @@ def _distances(
     z = codes(model, batch.first)
 
     def shown(latents: FrameLatents) -> Tensor:
-        return pixel_distance(truth, model.decode(latents))
+        # Frame by frame: faster, and smaller, than all frames at once.
+        frames = zip(truth, latents, strict=True)
+        return torch.stack([pixel_distance(image, model.decode(z)) for image, z in frames])
 
     distances = {
         "error": shown(model.transport(path, z, frames=times, generator=generator).z),
-        "identity": pixel_distance(truth, batch.first),
-        "floor": shown(codes(model, truth)),
+        "identity": pixel_distance(truth, batch.first.expand_as(truth)),
+        "floor": shown(torch.stack([codes(model, image) for image in truth])),
     }
     for name, bank in controls.items():
         distances[name] = shown(transport(bank, path, z, frames=times, solver=model.config.solver).z)
-    distances["black"] = pixel_distance(truth, torch.zeros_like(batch.first))
+    distances["black"] = pixel_distance(truth, torch.zeros_like(truth))
     return distances

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from tqdm import tqdm
 from flowdis._checks import check_choice
 from flowdis.data.sequences import TransformSequences
 from flowdis.dynamics import FlowError
+from flowdis.fields import FieldBank
 from flowdis.metrics.batches import Stills, check_stills, spread
 from flowdis.metrics.commutator import commutator
 from flowdis.metrics.controls import fit_controls
@@ -25,7 +26,7 @@ from flowdis.models import LatentFlow
 __all__ = ["evaluate", "evaluate_protocol"]
 
 # Training images: enough to fit matrices of 64 x 64. Test images: enough for what varies little over images.
-_FITTED, _FEW = 1000, 250
+_FITTED, _FEW = 500, 250
 
 
 def evaluate_protocol(
@@ -36,6 +37,7 @@ def evaluate_protocol(
     *,
     generator: torch.Generator,
     names: Sequence[str] | None = None,
+    controls: Mapping[str, FieldBank] | None = None,
     limit: int | None = None,
     fitted: int = _FITTED,
     batch_size: int = 250,
@@ -49,8 +51,9 @@ def evaluate_protocol(
         protocol: "published" or "orbit".
         generator: The source of starts and speeds.
         names: The transformations measured; all that can be drawn where left out.
+        controls: By name, other fields on the same codes; fitted on training sequences where left out.
         limit: At most so many test images, spread over the set; all where left out.
-        fitted: At most so many training images, spread over the set.
+        fitted: At most so many training images, spread over the set, are used to fit the controls.
         batch_size: How many sequences are worked on at a time.
 
     Returns:
@@ -66,13 +69,14 @@ def evaluate_protocol(
     check_stills("test_images", test_images, model)
     if not drawable(model):
         return {}
-    train, test = (
-        protocol_sequences(
-            model, spread(images, count), protocol, generator=generator, names=names, batch_size=batch_size
-        )
-        for images, count in ((train_images, fitted), (test_images, limit))
+    if controls is None:
+        stills = spread(train_images, fitted)
+        train = protocol_sequences(model, stills, protocol, generator=generator, batch_size=batch_size)
+        controls = fit_controls(model, train, batch_size=batch_size)
+    stills = spread(test_images, limit)
+    test = protocol_sequences(
+        model, stills, protocol, generator=generator, names=names, batch_size=batch_size
     )
-    controls = fit_controls(model, train, batch_size=batch_size)
     return equivariance_error(model, test, controls=controls, batch_size=batch_size, generator=generator)
 
 
@@ -84,15 +88,15 @@ def evaluate(
     generator: torch.Generator,
     protocols: Sequence[str] = tuple(PROTOCOLS),
     limit: int | None = None,
-    likelihood_samples: int = 64,
-    likelihood_sequences: int = 100,
+    likelihood_samples: int = 32,
+    likelihood_sequences: int = 64,
     batch_size: int = 250,
     quiet: bool = False,
 ) -> Evaluation:
     """Every flow metric of a model, beside its controls.
 
-    What needs a truth is measured on those of the model's transformations that can be drawn. A flow that cannot
-    be integrated spoils its own section, which is left out and told of in `failures`.
+    What needs a truth is measured on those of the model's transformations that can be drawn. A flow that
+    cannot be integrated spoils its own section, which is left out and told of in `failures`.
 
     Arguments:
         model: The model; neither its mode nor its gradients are touched.
@@ -143,7 +147,13 @@ def _drawn_jobs(
 
     def errors(protocol: str) -> Callable[[], dict[str, EquivarianceError]]:
         return lambda: evaluate_protocol(
-            model, train_images, images, protocol, generator=generator, batch_size=batch_size
+            model,
+            train_images,
+            images,
+            protocol,
+            generator=generator,
+            controls=controls if protocol == "orbit" else None,
+            batch_size=batch_size,
         )
 
     fitted = protocol_sequences(model, spread(train_images, _FITTED), "orbit", generator=generator)

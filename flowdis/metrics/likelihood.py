@@ -121,5 +121,5 @@ def _log_weights(
     images = batch.frames.unsqueeze(1).expand(-1, len(noise), *[-1] * (batch.frames.ndim - 1))
     seen = model.log_likelihood(images, latents).double().sum(0)
     prior = gaussian_log_density(z, 0.0, 0.0)
-    proposal = gaussian_log_density(z, posterior.mean, posterior.log_std.expand_as(z))
+    proposal = gaussian_log_density(z, posterior.mean.expand_as(z), posterior.log_std.expand_as(z))
     return seen + (prior - proposal).double()

@@ -1,11 +1,12 @@
 """Pictures of flows: strips, animations, portraits, curves, and a report that holds them all."""
 
-from flowdis.plots.animations import contact_sheet, save_gif
+from flowdis.plots.animations import save_gif
 from flowdis.plots.curves import error_curves, training_curves
 from flowdis.plots.gallery import Gallery, demo_figures
 from flowdis.plots.portraits import latent_portrait
 from flowdis.plots.reports import write_report
-from flowdis.plots.strips import grid, strip
+from flowdis.plots.sheets import contact_sheet, grid
+from flowdis.plots.strips import strip
 
 __all__ = [
     "Gallery",

@@ -7,44 +7,16 @@ import math
 from pathlib import Path as FilePath
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from flowdis._checks import check_positive
 from flowdis.plots.canvas import to_pixels, write_whole
-from flowdis.plots.strips import grid
+from flowdis.plots.sheets import contact_sheet
 
-__all__ = ["contact_sheet", "save_gif"]
+__all__ = ["save_gif"]
 
-_COLOURS = 256
-
-
-def contact_sheet(
-    frames: Float[Tensor, "T *batch C H W"], *, columns: int | None = None
-) -> Float[Tensor, "T C height width"]:
-    """The images of each frame side by side, with shape (T, C, h, w), from (T, C, H, W) or (T, N, C, H, W).
-
-    Arguments:
-        frames: The frames.
-        columns: Images in a row; up to 8 where left out. What is missing in the last row is black.
-
-    Raises:
-        ValueError: if the frames have another shape or `columns` is not positive.
-    """
-    if frames.ndim not in (4, 5) or 0 in frames.shape:
-        raise ValueError(
-            f"`frames` must have shape (T, C, H, W) or (T, N, C, H, W), got {tuple(frames.shape)}"
-        )
-    if frames.ndim == 4:
-        return frames
-    check_positive("columns", 1 if columns is None else columns)
-    count = frames.shape[1]
-    across = min(count, 8) if columns is None else columns
-    missing = -count % across
-    blank = frames.new_zeros(len(frames), missing, *frames.shape[2:])
-    rows = torch.cat([frames, blank], dim=1).unflatten(1, (-1, across))
-    return torch.stack([grid(frame) for frame in rows])
+_COLOURS, _DISTINCT = 256, 2**14
 
 
 def save_gif(
@@ -109,22 +81,27 @@ def _palette(pixels: np.ndarray) -> tuple[np.ndarray, bytes]:
     """Indices (T, H, W) into one palette of at most 256 colours, and that palette as bytes."""
     from PIL import Image
 
-    red, green, blue = np.moveaxis(pixels.astype(np.uint32), -1, 0)
-    codes, inverse = np.unique((red << 16) | (green << 8) | blue, return_inverse=True)
-    colours = np.stack([codes >> 16, (codes >> 8) & 255, codes & 255], axis=-1).astype(np.uint8)
+    colours, places = _distinct(pixels)
     chosen = np.arange(len(colours), dtype=np.uint8)
     if len(colours) > _COLOURS:
+        # Of the distinct colours, however often each occurs; of all pixels it would be of black alone.
         swatch = Image.fromarray(colours[None])
         reduced = swatch.quantize(
-            _COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
+            _COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE
         )
         chosen = np.asarray(reduced)[0]
-        # The mean of all colours that share an entry, exact for black and white where they have one to
-        # themselves.
         count = np.bincount(chosen, minlength=_COLOURS).clip(1)
-        colours = np.stack(
-            [np.bincount(chosen, channel, minlength=_COLOURS) / count for channel in colours.T.astype(float)],
-            axis=-1,
-        )
-        colours = np.floor(colours + 0.5).astype(np.uint8)
-    return chosen[inverse].reshape(pixels.shape[:-1]), colours.tobytes()
+        sums = [np.bincount(chosen, channel, minlength=_COLOURS) for channel in colours.T.astype(float)]
+        colours = np.floor(np.stack(sums, axis=-1) / count[:, None] + 0.5).astype(np.uint8)
+    return chosen[places].reshape(pixels.shape[:-1]), colours.tobytes()
+
+
+def _distinct(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct colours (N, 3), and which one each pixel has; in fewer bits where there are very many."""
+    for lost in range(8):
+        rounded = (pixels >> lost << lost).astype(np.uint32)
+        red, green, blue = np.moveaxis(rounded | (rounded >> (8 - lost)), -1, 0)
+        codes, places = np.unique((red << 16) | (green << 8) | blue, return_inverse=True)
+        if len(codes) <= _DISTINCT:
+            break
+    return np.stack([codes >> 16, (codes >> 8) & 255, codes & 255], axis=-1).astype(np.uint8), places

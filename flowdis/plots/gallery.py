@@ -15,11 +15,11 @@ from flowdis._checks import check_images, check_positive
 from flowdis.data.transforms import TRANSFORMS, apply_path
 from flowdis.editing import edit
 from flowdis.models import LatentFlow
-from flowdis.objectives import elapsed
 from flowdis.paths import Flow, Path, Unit
-from flowdis.plots.animations import contact_sheet, save_gif
+from flowdis.plots.animations import save_gif
 from flowdis.plots.canvas import amount_text, figure_png, natural_span, write_whole
 from flowdis.plots.portraits import latent_portrait
+from flowdis.plots.sheets import contact_sheet
 from flowdis.plots.strips import strip
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class _Walk:
         if self.times is None:
             amounts = self.path.amounts[0, :, 0]
         else:
-            amounts = elapsed(self.path, self.times, absolute=False)
+            run = self.times.unsqueeze(-1) - torch.arange(self.path.segments)
+            amounts = run.clamp(0, 1) @ self.path.amounts
         index = self.path.names.index
         return {flow.name: flow.unit.to_value(amounts[:, index(flow.name)]) for flow in self.flows}
 
@@ -219,10 +220,9 @@ def _alone(flow: Flow, low: float, high: float, frames: int, closed: bool) -> _W
 
 
 def _along(flows: tuple[Flow, ...], path: Path, frames: int) -> tuple[_Walk, _Walk]:
-    def evenly(count: int) -> Tensor:
-        return torch.linspace(0, path.segments, count + 1, dtype=torch.float64)[1:]
-
-    return _Walk(flows, path, evenly(frames)), _Walk(flows, path, evenly(_SWINGING))
+    still = torch.linspace(0, path.segments, frames + 1, dtype=torch.float64)[1:]
+    moving = torch.linspace(0, path.segments, _SWINGING, dtype=torch.float64)
+    return _Walk(flows, path, still), _Walk(flows, path, moving)
 
 
 def _title(flow: Flow) -> str:

@@ -15,51 +15,21 @@ from torch import Tensor
 from flowdis._checks import check_images
 from flowdis.paths import Unit
 from flowdis.plots.canvas import DPI, INK, MUTED, amount_text, new_figure, text_width, to_pixels
+from flowdis.plots.sheets import grid
 
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.colors
     import matplotlib.figure
 
-__all__ = ["grid", "strip"]
+__all__ = ["strip"]
 
 _SIZE = 8.0  # points of all labels
 _LINE = 24 / DPI  # inches of a line of labels
 _EDGE = 12 / DPI  # inches around the figure
 _BETWEEN = 18 / DPI  # inches between one image and the next
+_SIGNED = ("#a8d8ff", "#2f7fc4", "#000000", "#c8452f", "#ffb8a0")  # from -1 to 1
 _LARGEST, _WIDEST = 120, 1560  # pixels of a tile, and of all tiles of a row, at most
-
-
-def grid(
-    images: Float[Tensor, "R columns C H W"], *, gap: int = 2, background: float = 0.0
-) -> Float[Tensor, "C height width"]:
-    """Lays images out in rows and columns, as one image.
-
-    Arguments:
-        images: The images, with shape (R, columns, C, H, W).
-        gap: Pixels between neighbours.
-        background: The value of the pixels between.
-
-    Returns:
-        The image, with shape (C, R H + (R - 1) gap, columns W + (columns - 1) gap).
-
-    Raises:
-        ValueError: if there is no image, or `gap` is negative.
-
-    Example:
-        >>> grid(torch.ones(2, 3, 1, 4, 5), gap=1).shape
-        torch.Size([1, 9, 17])
-    """
-    if images.ndim != 5 or images.numel() == 0 or gap < 0:
-        raise ValueError(
-            f"`images` must have shape (R, columns, C, H, W) and `gap` be at least 0, "
-            f"got {tuple(images.shape)} and {gap}"
-        )
-    rows, columns, channels, height, width = images.shape
-    padded = images.new_full((rows, columns, channels, height + gap, width + gap), background)
-    padded[..., :height, :width] = images
-    sheet = padded.permute(2, 0, 3, 1, 4).reshape(channels, rows * (height + gap), columns * (width + gap))
-    return sheet[:, : rows * (height + gap) - gap, : columns * (width + gap) - gap]
 
 
 @dataclass(frozen=True)
@@ -81,8 +51,11 @@ class _Layout:
 
     @property
     def width(self) -> float:
-        tiles = self.frames * self.tile[1] + (self.frames - 1) * self.gap
-        return _whole(self.left + tiles + self.bar + _EDGE)
+        return _whole(self.left + self.across + self.bar + _EDGE)
+
+    @property
+    def across(self) -> float:
+        return self.frames * self.tile[1] + (self.frames - 1) * self.gap
 
     @property
     def block(self) -> float:
@@ -133,14 +106,14 @@ def strip(
     figure = new_figure(layout.width, height)
     for index in range(count):
         top = height - _EDGE - head - index * every
-        original = _place(figure, layout, _EDGE, top, layout.tile[1], layout.tile[0])
+        original = _place(figure, _EDGE, top, layout.tile[1], layout.tile[0])
         original.imshow(to_pixels(source[index]), interpolation=_interpolation(source), aspect="auto")
-        block = _place(figure, layout, layout.left, top, layout.width - layout.left - _EDGE, layout.block)
+        block = _place(figure, layout.left, top, layout.across, layout.block)
         frames = None if truth is None else truth[:, index]
-        _draw(block, frames, edit[:, index], layout, signed)
+        _draw(block, frames, edit[:, index], signed)
         if index == 0:
             original.set_title("source", fontsize=_SIZE, color=INK, pad=4)
-            _write_values(block, lines, layout, edit.shape[-1])
+            _write_values(block, lines, edit.shape[-1])
     if truth is not None:
         _colour_bar(figure, layout, height - _EDGE - head, signed)
     if title:
@@ -209,7 +182,7 @@ def _interpolation(images: Tensor) -> str:
 
 
 def _place(
-    figure: matplotlib.figure.Figure, layout: _Layout, left: float, top: float, width: float, height: float
+    figure: matplotlib.figure.Figure, left: float, top: float, width: float, height: float
 ) -> matplotlib.axes.Axes:
     """Bare axes, their left edge and their top at so many inches from the figure's lower left corner."""
     whole_width, whole_height = figure.get_size_inches()
@@ -222,41 +195,40 @@ def _place(
     return axes
 
 
-def _draw(
-    axes: matplotlib.axes.Axes, truth: Tensor | None, edit: Tensor, layout: _Layout, signed: bool
-) -> None:
+def _draw(axes: matplotlib.axes.Axes, truth: Tensor | None, edit: Tensor, signed: bool) -> None:
     """Draws the rows of one image as one picture, transparent between the tiles, and writes their names."""
-    rows = [to_pixels(edit)]
-    names = ["edit"]
+    rows = {"edit": to_pixels(edit)}
     if truth is not None:
-        rows = [to_pixels(truth), rows[0], _difference(truth, edit, signed)]
-        names = ["truth", "edit", "difference"]
+        rows = {"truth": to_pixels(truth), **rows, "difference": _difference(truth, edit, signed)}
     height, width = edit.shape[-2:]
     gap = _gap(width)
-    tiles = torch.from_numpy(np.stack(rows)).movedim(-1, 2)
+    tiles = torch.from_numpy(np.stack(list(rows.values()))).movedim(-1, 2)
     sheet = grid(torch.cat([tiles, torch.full_like(tiles[:, :, :1], 255)], dim=2), gap=gap)
     axes.imshow(sheet.movedim(0, -1).numpy(), interpolation=_interpolation(edit), aspect="auto")
-    across = layout.frames * layout.tile[1] + (layout.frames - 1) * layout.gap
-    box = axes.get_position()
-    figure_width = layout.width
-    axes.set_position((box.x0, box.y0, across / figure_width, box.height))
     middles = [row * (height + gap) + height / 2 - 0.5 for row in range(len(rows))]
-    axes.set_yticks(middles, names, fontsize=_SIZE, color=INK)
+    axes.set_yticks(middles, list(rows), fontsize=_SIZE, color=INK)
     axes.tick_params(length=0, pad=5)
     if truth is None:
         return
-    errors = (edit - truth).detach().abs().flatten(1).sum(1).tolist()
-    bottom = len(rows) * (height + gap) - gap + height * 0.03
-    for frame, error in enumerate(errors):
-        centre = frame * (width + gap) + width / 2 - 0.5
-        axes.annotate(
-            f"{error:.3g}" if error < 100 else f"{error:.0f}",
-            (centre, bottom), xytext=(0, -3), textcoords="offset points",
-            ha="center", va="top", fontsize=_SIZE - 0.5, color=MUTED, annotation_clip=False,
-        )  # fmt: skip
+    bottom = len(rows) * (height + gap) - gap - 0.5
+    _write(axes, "error", (-0.5, bottom), (-5, -5), MUTED)
+    for frame, error in enumerate((edit - truth).detach().abs().flatten(1).sum(1).tolist()):
+        text = f"{error:.3g}" if error < 100 else f"{error:.0f}"
+        _write(axes, text, (frame * (width + gap) + width / 2 - 0.5, bottom), (0, -5), MUTED)
+
+
+def _write(
+    axes: matplotlib.axes.Axes,
+    text: str,
+    place: tuple[float, float],
+    offset: tuple[float, float],
+    colour: str,
+) -> None:
+    """Writes outside of axes, at so many points from a place in them: left of it, above it or below."""
+    across, up = offset
     axes.annotate(
-        "error", (-0.5, bottom), xytext=(-5, -3), textcoords="offset points",
-        ha="right", va="top", fontsize=_SIZE - 0.5, color=MUTED, annotation_clip=False,
+        text, place, xytext=offset, textcoords="offset points", annotation_clip=False, fontsize=_SIZE,
+        color=colour, ha="right" if across < 0 else "center", va="top" if up < 0 else "bottom",
     )  # fmt: skip
 
 
@@ -271,32 +243,27 @@ def _difference(truth: Tensor, edit: Tensor, signed: bool) -> np.ndarray:
 
 def _difference_map(signed: bool) -> matplotlib.colors.Colormap:
     from matplotlib import colormaps
+    from matplotlib.colors import LinearSegmentedColormap
 
-    return colormaps["berlin" if "berlin" in colormaps else "RdBu_r"] if signed else colormaps["inferno"]
+    if not signed:
+        return colormaps["inferno"]
+    return LinearSegmentedColormap.from_list("flowdis_signed", _SIGNED)
 
 
-def _write_values(
-    axes: matplotlib.axes.Axes, lines: Mapping[str, list[str]], layout: _Layout, width: int
-) -> None:
+def _write_values(axes: matplotlib.axes.Axes, lines: Mapping[str, list[str]], width: int) -> None:
     step = width + _gap(width)
-    for place, (name, texts) in enumerate(reversed(list(lines.items()))):
-        above = 4 + place * _LINE * 72
-        axes.annotate(
-            name, (-0.5, -0.5), xytext=(-5, above), textcoords="offset points",
-            ha="right", va="bottom", fontsize=_SIZE, color=MUTED, annotation_clip=False,
-        )  # fmt: skip
+    for line, (name, texts) in enumerate(reversed(list(lines.items()))):
+        above = 4 + line * _LINE * 72
+        _write(axes, name, (-0.5, -0.5), (-5, above), MUTED)
         for frame, text in enumerate(texts):
-            axes.annotate(
-                text, (frame * step + width / 2 - 0.5, -0.5), xytext=(0, above), textcoords="offset points",
-                ha="center", va="bottom", fontsize=_SIZE, color=INK, annotation_clip=False,
-            )  # fmt: skip
+            _write(axes, text, (frame * step + width / 2 - 0.5, -0.5), (0, above), INK)
 
 
 def _colour_bar(figure: matplotlib.figure.Figure, layout: _Layout, top: float, signed: bool) -> None:
     """A slim bar right of the first image's row of differences."""
     start = top - 2 * (layout.tile[0] + layout.gap)
     left = layout.width - _EDGE - layout.bar + 0.1
-    axes = _place(figure, layout, left, start, 0.07, layout.tile[0])
+    axes = _place(figure, left, start, 0.07, layout.tile[0])
     ramp = _difference_map(signed)(np.linspace(1, 0, 128)[:, None], bytes=True)
     axes.imshow(ramp, aspect="auto", extent=(0, 1, -1 if signed else 0, 1))
     axes.yaxis.tick_right()

@@ -54,16 +54,16 @@ def test_once_round_comes_back_to_the_image(generator):
 
 def test_results_do_not_depend_on_the_batch_size(generator):
     model = small_model("rotate", "hue")
-    images = torch.rand(5, 3, 8, 8, generator=generator).double()
-    start = random_start(model, 5, generator)
+    images = torch.rand(3, 3, 8, 8, generator=generator).double()
+    start = random_start(model, 3, generator)
     controls = fit_controls(model, protocol_sequences(model, images, "orbit", generator=generator))
     rotate, hue = model.flows("rotate", "hue")
-    amounts = torch.linspace(-60, 60, 5)
+    amounts = torch.linspace(-60, 60, 3)
     results = [
         composition_error(
             model, images, rotate(amounts), hue(120), start=start, controls=controls, batch_size=batch_size
         )
-        for batch_size in (1, 2, 250)
+        for batch_size in (2, 250)
     ]
     for result in results[1:]:
         for mine, other in ((result.sequential, results[0].sequential), (result.linear, results[0].linear)):

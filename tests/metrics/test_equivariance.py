@@ -69,12 +69,14 @@ def test_controls_stand_beside_the_model(generator):
 
 
 def test_results_do_not_depend_on_the_batch_size(generator):
-    model = small_model("scale", "rotate")
-    images = torch.rand(7, 3, 8, 8, generator=generator).double()
+    model = small_model("rotate", "hue")
+    images = torch.rand(3, 3, 8, 8, generator=generator).double()
     results = []
-    for batch_size in (1, 3, 250):
+    for batch_size in (2, 250):
         source = torch.Generator().manual_seed(5)
-        drawn = protocol_sequences(model, images, "orbit", generator=source, batch_size=batch_size)
+        drawn = protocol_sequences(
+            model, images, "orbit", generator=source, names=["rotate"], batch_size=batch_size
+        )
         controls = fit_controls(model, drawn, batch_size=batch_size)
         results.append(equivariance_error(model, drawn, controls=controls, batch_size=batch_size))
     for other in results[1:]:

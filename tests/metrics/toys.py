@@ -52,7 +52,7 @@ def linear_model(
 
 
 def brightness_model(*, still: bool = False) -> LatentFlow:
-    """Hue, which grey images do not show, and brightness, which multiplies pixels: both exact, unless `still`."""
+    """Hue, which grey images do not show, and brightness, which multiplies pixels: exact, unless `still`."""
     eye = torch.eye(48, dtype=torch.float64)
     rate = 0.0 if still else units_of(["brightness"])["brightness"].step
     return linear_model({"hue": 0 * eye, "brightness": rate * eye})
