@@ -52,7 +52,8 @@ def trajectory(
         model: The model.
         images: The images, with shape (*, C, H, W), in [0, 1].
         path: The path.
-        frames: Which times to return; the end alone where left out, n equally spaced ones up to the end for an int.
+        frames: Which times to return; the end alone where left out, n equally spaced ones up to the end for
+            an int.
         generator: Where given, codes are sampled from the posterior rather than its means taken.
 
     Returns:
@@ -141,7 +142,8 @@ def canonicalize(
 ) -> tuple[Images, Scalar]:
     """Images slid along a flow to a standard pose: where their code comes closest to the code of a reference.
 
-    The closest of `samples` points between `low` and `high` is refined by the parabola through it and its neighbours.
+    The closest of `samples` points between `low` and `high` is refined by the parabola through it and its
+    neighbours.
 
     Arguments:
         model: The model.
@@ -153,13 +155,16 @@ def canonicalize(
         samples: How many intervals between `low` and `high` are searched.
 
     Returns:
-        The images in the standard pose (*, C, H, W), and the values (*) in natural units that took them there.
+        The images in the standard pose (*, C, H, W), and the values (*) in natural units that took
+        them there.
 
     Raises:
         ValueError: if an argument does not fit the model, or `low` is not below `high`.
     """
     if low >= high or samples < 2:
-        raise ValueError(f"`low` must be below `high` and `samples` at least 2, got {low}, {high} and {samples}")
+        raise ValueError(
+            f"`low` must be below `high` and `samples` at least 2, got {low}, {high} and {samples}"
+        )
     z, goal = encode(model, images), encode(model, reference)
     first, last = (float(flow.unit.to_amount(value)) for value in (low, high))
     start = model.transport(flow.by_amount(first), z).z[-1]

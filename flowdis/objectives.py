@@ -151,7 +151,9 @@ def bound(
     z_0: Latent = posterior.sample(generator)
     log_q = posterior.log_density(z_0) if weights.kl_path > 0 else None
     path = batch.path.to(z_0)
-    trajectory = model.transport(path, z_0, frames=batch.times, log_q=log_q, solver=solver, generator=generator)
+    trajectory = model.transport(
+        path, z_0, frames=batch.times, log_q=log_q, solver=solver, generator=generator
+    )
     likelihood = model.log_likelihood(batch.frames, trajectory.z)
     terms = {
         "reconstruction": -torch.einsum("t,tb->b", batch.weights.to(z_0), likelihood),

@@ -50,7 +50,7 @@ class Unit:
 
     @property
     def step(self) -> float:
-        """The group parameter that one amount stands for: `size`, or its logarithm."""
+        """The group parameter that one amount stands for, `size` or its logarithm."""
         return math.log(self.size) if self.logarithmic else self.size
 
     def to_amount(self, value: float | Tensor) -> Tensor:

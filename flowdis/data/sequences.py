@@ -57,7 +57,7 @@ class SequenceBatch:
 
     @property
     def weights(self) -> _Times:
-        """How many frames of the full sequence each frame here stands for, (F): 1 for x_0, T / (F - 1) for others."""
+        """How many frames each one here stands for, (F), 1 for x_0 and T / (F - 1) for the others."""
         weights = torch.full_like(self.times, self.length / max(1, len(self.times) - 1))
         weights[0] = 1.0
         return weights

@@ -36,7 +36,7 @@ class Solver:
     """
 
     method: str = "rk4"
-    steps_per_unit: float = 16.0
+    steps_per_unit: float = 24.0
     steps: int | None = None
     rtol: float = 1e-6
     atol: float = 1e-6

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from tqdm import tqdm
 
 from flowdis._checks import check_choice
@@ -28,10 +30,12 @@ __all__ = ["evaluate", "evaluate_protocol"]
 # Training images: enough to fit matrices of 64 x 64. Test images: enough for what varies little over images.
 _FITTED, _FEW = 500, 250
 
+_TrainStills = Float[Tensor, "M C H W"]
+
 
 def evaluate_protocol(
     model: LatentFlow,
-    train_images: Stills,
+    train_images: _TrainStills,
     test_images: Stills,
     protocol: str = "published",
     *,
@@ -46,7 +50,7 @@ def evaluate_protocol(
 
     Arguments:
         model: The model; neither its mode nor its gradients are touched.
-        train_images: The images whose sequences the controls are fitted on, with shape (N, C, H, W).
+        train_images: The images whose sequences the controls are fitted on, with shape (M, C, H, W).
         test_images: The images whose sequences are measured, with shape (N, C, H, W).
         protocol: "published" or "orbit".
         generator: The source of starts and speeds.
@@ -82,7 +86,7 @@ def evaluate_protocol(
 
 def evaluate(
     model: LatentFlow,
-    train_images: Stills,
+    train_images: _TrainStills,
     test_images: Stills,
     *,
     generator: torch.Generator,
@@ -100,7 +104,7 @@ def evaluate(
 
     Arguments:
         model: The model; neither its mode nor its gradients are touched.
-        train_images: The images whose sequences the controls are fitted on, with shape (N, C, H, W).
+        train_images: The images whose sequences the controls are fitted on, with shape (M, C, H, W).
         test_images: The images that are measured, with shape (N, C, H, W), in [0, 1].
         generator: The source of starts, speeds and posterior samples.
         protocols: Which of "published" and "orbit" are measured.
@@ -137,7 +141,7 @@ def evaluate(
 
 def _drawn_jobs(
     model: LatentFlow,
-    train_images: Stills,
+    train_images: _TrainStills,
     images: Stills,
     generator: torch.Generator,
     protocols: Sequence[str],

@@ -14,12 +14,12 @@ from flowdis.models.posterior import Posterior
 
 __all__ = ["ConvDecoder", "ConvEncoder", "default_channels"]
 
-# Keeps exp(log_std) within e^-7 .. e^7, smoothly, so that no posterior overflows; the bound is never met in training.
+# Keeps exp(log_std) within e^-7 .. e^7, smoothly, so that no posterior overflows; never met in training.
 _LOG_STD_RANGE = 7.0
 
 
 def default_channels(image_shape: Sequence[int]) -> tuple[int, ...]:
-    """The channels of each halving of resolution: 24 and 48 for 28 x 28, doubling down to maps of 4 to 7 pixels.
+    """The channels of each halving of resolution: 24 and 48 for 28 x 28, doubling down to 4 to 7 pixels.
 
     Example:
         >>> default_channels((3, 28, 28)), default_channels((3, 64, 64))
@@ -91,7 +91,8 @@ class ConvDecoder(nn.Module):
     Arguments:
         image_shape: (C, H, W), any size.
         dim: The number D of latents.
-        channels: The channels after each halving, in the encoder's order; from `default_channels` where left out.
+        channels: The channels after each halving, in the encoder's order; from `default_channels` where
+            left out.
         hidden: The width of a hidden linear layer after the code, or 0 for none.
 
     Raises:
@@ -99,7 +100,12 @@ class ConvDecoder(nn.Module):
     """
 
     def __init__(
-        self, image_shape: Sequence[int], dim: int, *, channels: Sequence[int] | None = None, hidden: int = 256
+        self,
+        image_shape: Sequence[int],
+        dim: int,
+        *,
+        channels: Sequence[int] | None = None,
+        hidden: int = 256,
     ) -> None:
         super().__init__()
         channels = default_channels(image_shape) if channels is None else tuple(channels)

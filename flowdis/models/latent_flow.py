@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 
@@ -24,6 +24,19 @@ from flowdis.paths import Flow, Path, Unit, flows
 
 __all__ = ["LatentFlow"]
 
+_CARD = """---
+{{ card_data }}
+---
+
+A latent flow model: an encoder, a decoder, and one flow of the latents for each transformation of the images.
+
+    import flowdis as fd
+
+    model = fd.LatentFlow.from_pretrained("{{ repo_id | default("path/to/this/folder", true) }}")
+    first, *others = model.flows()
+    edited = fd.edit(model, images, first.by_amount(1.0))
+"""
+
 
 class LatentFlow(
     nn.Module,
@@ -31,13 +44,16 @@ class LatentFlow(
     library_name="flowdis",
     tags=["disentanglement", "latent-flows", "equivariance"],
     license="mit",
+    model_card_template=_CARD,
 ):
     """Images in, codes that flow, images out.
 
     Arguments:
         config: What the model is made of.
-        encoder: The user's own encoder, images (B, C, H, W) to `Posterior`; a convolutional one where left out.
-        decoder: The user's own decoder, codes (B, D) to logits (B, C, H, W); a convolutional one where left out.
+        encoder: The user's own encoder, images (B, C, H, W) to `Posterior`; a convolutional one where left
+            out.
+        decoder: The user's own decoder, codes (B, D) to logits (B, C, H, W); a convolutional one where left
+            out.
         fields: The user's own bank of K fields; of the kind `config.field` where left out.
         generator: The source of the initial weights of the fields.
 
@@ -62,16 +78,18 @@ class LatentFlow(
     ) -> None:
         super().__init__()
         given = {"encoder": encoder, "decoder": decoder, "fields": fields}
-        self.config = replace(config, own_modules=tuple(name for name, module in given.items() if module))
+        own = tuple(name for name, module in given.items() if module is not None)
+        self.config = replace(config, own_modules=own)
         names, shape = tuple(config.units), config.image_shape
-        self.encoder = encoder or ConvEncoder(
-            shape, config.dim, channels=config.channels, hidden=config.encoder_hidden
-        )
-        self.decoder = decoder or ConvDecoder(
-            shape, config.dim, channels=config.channels, hidden=config.decoder_hidden
-        )
-        kind = FIELDS[config.field]
-        self.fields = fields or kind(names, config.dim, generator=generator, **config.field_options)
+        # Not `encoder or ...`: an empty container of modules counts as false.
+        if encoder is None:
+            encoder = ConvEncoder(shape, config.dim, channels=config.channels, hidden=config.encoder_hidden)
+        if decoder is None:
+            decoder = ConvDecoder(shape, config.dim, channels=config.channels, hidden=config.decoder_hidden)
+        if fields is None:
+            kind: Callable[..., FieldBank] = FIELDS[config.field]
+            fields = kind(names, config.dim, generator=generator, **config.field_options)
+        self.encoder, self.decoder, self.fields = encoder, decoder, fields
         if tuple(self.fields.names) != names or self.fields.dim != config.dim:
             raise ValueError(
                 f"`fields` must have names {names} and dim {config.dim}, "
@@ -120,20 +138,23 @@ class LatentFlow(
 
     def encode(self, images: Images) -> Posterior:
         """The posterior over codes (*, D) of images (*, C, H, W) in [0, 1]."""
-        posterior: Posterior = self.encoder(images)
-        return posterior
+        batch = images.shape[:-3]
+        posterior: Posterior = self.encoder(images.reshape(-1, *images.shape[-3:]))
+        return Posterior(
+            posterior.mean.reshape(*batch, self.dim), posterior.log_std.reshape(*batch, self.dim)
+        )
 
     def logits(self, z: Latent) -> Images:
         """The decoder's output (*, C, H, W) for codes (*, D), before the sigmoid."""
-        logits: Tensor = self.decoder(z)
-        return logits
+        logits: Tensor = self.decoder(z.reshape(-1, z.shape[-1]))
+        return logits.reshape(*z.shape[:-1], *logits.shape[1:])
 
     def decode(self, z: Latent) -> Images:
         """The mean images (*, C, H, W) in [0, 1] of codes (*, D)."""
         return self.logits(z).sigmoid()
 
     def log_likelihood(self, images: Images, z: Latent) -> Scalar:
-        """log p(x | z) in nats (*) of images (*, C, H, W) for codes (*, D)."""
+        """The likelihood log p(x | z) in nats (*) of images (*, C, H, W) for codes (*, D)."""
         return LIKELIHOODS[self.config.likelihood](images, self.logits(z), self.config.noise)
 
     def transport(
@@ -192,11 +213,15 @@ class LatentFlow(
             FileNotFoundError: if the folder or one of its files is missing.
             ValueError: if the config is foreign, own modules are not passed, or weights do not fit.
         """
-        config, weights = read_model(source, revision=revision, token=token, local_files_only=local_files_only)
+        config, weights = read_model(
+            source, revision=revision, token=token, local_files_only=local_files_only
+        )
         given = {"encoder": encoder, "decoder": decoder, "fields": fields}
         lacking: Sequence[str] = [name for name in config.own_modules if given[name] is None]
         if lacking:
-            raise ValueError(f"`{lacking[0]}` must be passed: the model was saved with its own {', '.join(lacking)}")
+            raise ValueError(
+                f"`{lacking[0]}` must be passed: the model was saved with its own {', '.join(lacking)}"
+            )
         model = cls(config, encoder=encoder, decoder=decoder, fields=fields)
         wanted = model.state_dict()
         problems = [f"missing {key}" for key in sorted(set(wanted) - set(weights))]
@@ -208,5 +233,5 @@ class LatentFlow(
         ]
         if problems:
             raise ValueError(f"weights of {source} do not fit the config: {'; '.join(problems)}")
-        model.load_state_dict(weights)
+        model.to(weights["log_diffusion"].dtype).load_state_dict(weights)
         return model.eval()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from flowdis.models.config import LatentFlowConfig
@@ -22,7 +22,8 @@ def write_model(folder: FilePath, config: LatentFlowConfig, weights: Mapping[str
     """Writes both files, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{_WEIGHTS}.partial"
-    save_file({key: value.detach().contiguous() for key, value in weights.items()}, partial)
+    # Its own `save_file` makes a file that nobody else may read.
+    partial.write_bytes(save({key: value.detach().contiguous() for key, value in weights.items()}))
     os.replace(partial, folder / _WEIGHTS)
     partial = folder / f".{_CONFIG}.partial"
     partial.write_text(json.dumps(config.to_json(), indent=2) + "\n")
@@ -48,20 +49,36 @@ def read_model(
         for file in files:
             if not file.is_file():
                 raise FileNotFoundError(f"model folder {folder} must hold {file.name}, which is missing")
-    elif str(source).count("/") == 1 and not str(source).startswith((".", "/", "~")) and not folder.parent.exists():
-        from huggingface_hub import hf_hub_download
-
-        files = [
-            FilePath(
-                hf_hub_download(
-                    str(source), name, revision=revision, token=token, local_files_only=local_files_only
-                )
-            )
-            for name in (_CONFIG, _WEIGHTS)
-        ]
+    elif (
+        str(source).count("/") == 1
+        and not str(source).startswith((".", "/", "~"))
+        and not folder.parent.exists()
+    ):
+        files = _from_hub(str(source), revision, token, local_files_only)
     else:
-        raise FileNotFoundError(f"`source` must be a model folder or the name of a hub repository, got {source}")
+        raise FileNotFoundError(
+            f"`source` must be a model folder or the name of a hub repository, got {source}"
+        )
     return _read_config(files[0]), _read_weights(files[1])
+
+
+def _from_hub(
+    name: str, revision: str | None, token: str | bool | None, local_files_only: bool
+) -> list[FilePath]:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return [
+            FilePath(
+                hf_hub_download(name, file, revision=revision, token=token, local_files_only=local_files_only)
+            )
+            for file in (_CONFIG, _WEIGHTS)
+        ]
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"`source` must be a model folder or the name of a hub repository, got {name}: there is no such "
+            f"folder, and the hub gives nothing ({error})"
+        ) from error
 
 
 def _read_config(file: FilePath) -> LatentFlowConfig:
@@ -70,7 +87,7 @@ def _read_config(file: FilePath) -> LatentFlowConfig:
         if not isinstance(values, dict):
             raise ValueError(f"config must be a JSON object, got {type(values).__name__}")
         return LatentFlowConfig.from_json(values)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} is not the config of a flowdis model: {error}") from error
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from flowdis._checks import check_images, check_positive
 from flowdis.data.transforms import TRANSFORMS, apply_path
-from flowdis.editing import edit
+from flowdis.dynamics import transport
+from flowdis.editing import decode, encode
 from flowdis.models import LatentFlow
 from flowdis.paths import Flow, Path, Unit
 from flowdis.plots.animations import save_gif
@@ -93,8 +94,11 @@ class _Walk:
         return {flow.name: flow.unit.to_value(amounts[:, index(flow.name)]) for flow in self.flows}
 
     def edit(self, model: LatentFlow, images: Tensor) -> Tensor:
-        """The model's edits (T, N, C, H, W) of images (N, C, H, W)."""
-        return edit(model, images, self.path, frames=self.times)
+        """The model's edits (T, N, C, H, W) of images (N, C, H, W), without noise."""
+        solver = model.config.solver
+        moved = transport(model.fields, self.path, encode(model, images), frames=self.times, solver=solver)
+        edited = decode(model, moved.z[-1] if self.times is None else moved.z)
+        return edited.to(device=images.device, dtype=images.dtype)
 
     def truth(self, model: LatentFlow, images: Tensor, start: Path | None) -> Tensor | None:
         """The true frames (T, N, C, H, W), or None where a flow is not one of the known transformations."""
@@ -105,6 +109,7 @@ class _Walk:
         return apply_path(images, path, _units(model), times=self.times, start=start)
 
 
+@torch.no_grad()
 def demo_figures(
     model: LatentFlow,
     images: Float[Tensor, "N C H W"],
@@ -126,7 +131,8 @@ def demo_figures(
         images: The images, with shape (N, C, H, W), in [0, 1].
         start: A path of known transformations, in the model's units, to the poses where edits start; none
             where left out.
-        labels: The images' classes, with shape (N), which colour the portrait's codes.
+        labels: The images' classes, with shape (N), which colour the portrait's codes; the first image of each
+            class is then shown before any second one.
         shown: How many of the images strips show.
         moving: How many of them animations show.
         frames: How many frames a strip has.
@@ -142,18 +148,19 @@ def demo_figures(
     for name, number in (("shown", shown), ("moving", moving), ("frames", frames)):
         check_positive(name, number)
     posed = images if start is None else apply_path(images, start, _units(model))
+    order = _varied(labels if labels is not None else torch.zeros(len(images), dtype=torch.long))
     gallery = Gallery()
     for stem, caption, walk, loop in _walks(model, frames):
-        sources, poses, begin = _first(shown, images, posed, start)
+        sources, poses, begin = _picked(order[:shown], images, posed, start)
         gallery.stems[caption] = stem
         gallery.figures[caption] = strip(
-            poses, walk.truth(model, sources, begin), _like(walk.edit(model, poses), poses),
+            poses, walk.truth(model, sources, begin), walk.edit(model, poses),
             values=walk.values(), units=model.units,
         )  # fmt: skip
         if loop is None:
             continue
-        sources, poses, begin = _first(moving, images, posed, start)
-        truth, edited = loop.truth(model, sources, begin), _like(loop.edit(model, poses), poses)
+        sources, poses, begin = _picked(order[:moving], images, posed, start)
+        truth, edited = loop.truth(model, sources, begin), loop.edit(model, poses)
         told = caption + ("" if truth is None else "; the truth above, the edit below")
         gallery.stems[told] = stem
         both = edited if truth is None else torch.cat([truth, edited], dim=1)
@@ -164,18 +171,22 @@ def demo_figures(
     return gallery
 
 
-def _first(
-    count: int, images: Tensor, posed: Tensor, start: Path | None
+def _varied(labels: Tensor) -> Tensor:
+    """The indices of images, the first of each class before the second of any."""
+    ranks = (labels[:, None] == labels).tril(-1).sum(1)
+    return ranks.argsort(stable=True)
+
+
+def _picked(
+    order: Tensor, images: Tensor, posed: Tensor, start: Path | None
 ) -> tuple[Tensor, Tensor, Path | None]:
-    """The first images, their poses, and the path between."""
-    if start is None or not start.batch_shape:
-        return images[:count], posed[:count], start
-    clocks = None if start.clocks is None else start.clocks[:, :count]
-    return images[:count], posed[:count], Path(start.names, start.amounts[:, :count], clocks)
-
-
-def _like(edited: Tensor, images: Tensor) -> Tensor:
-    return edited.to(device=images.device, dtype=images.dtype)
+    """Some images, their poses, and the path between."""
+    order = order.to(images.device)
+    if start is not None and start.batch_shape:
+        rows = order.to(start.amounts.device)
+        clocks = None if start.clocks is None else start.clocks[:, rows]
+        start = Path(start.names, start.amounts[:, rows], clocks)
+    return images[order], posed[order], start
 
 
 def _drawable(flow: Flow, images: Tensor) -> bool:

@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flowdis._checks import check_images, check_positive
+from flowdis.dynamics import transport
 from flowdis.models import LatentFlow
-from flowdis.paths import Flow
+from flowdis.paths import Flow, Path
 from flowdis.plots.canvas import (
     DPI,
     INK,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["latent_portrait"]
 
-_STEPS = 96  # points of a drawn orbit
+_STEPS = 65  # points of a drawn orbit; 64 pieces fit the steps of the solver, a power of two
 _PANEL, _HEIGHT = 4.1, 4.6  # inches
 _PICTURE = 21  # points
 
@@ -94,14 +95,14 @@ def latent_portrait(
     down = math.ceil(len(model.names) / across)
     figure = new_figure(_PANEL * across, _HEIGHT * down)
     for index, flow in enumerate(model.flows()):
-        box = figure.add_gridspec(down, across, wspace=0.26, hspace=0.3, **_margins(across, down))[index]
+        box = figure.add_gridspec(down, across, wspace=0.3, hspace=0.3, **_margins(across, down))[index]
         _panel(figure.add_subplot(box), model, flow, codes, labels, orbits, arrows)
     return figure
 
 
 def _margins(across: int, down: int) -> dict[str, float]:
     width, height = _PANEL * across, _HEIGHT * down
-    return {"left": 0.55 / width, "right": 1 - 0.2 / width, "top": 1 - 0.4 / height, "bottom": 0.4 / height}
+    return {"left": 0.68 / width, "right": 1 - 0.2 / width, "top": 1 - 0.4 / height, "bottom": 0.4 / height}
 
 
 def _spread(count: int, total: int, device: torch.device) -> Tensor:
@@ -121,9 +122,9 @@ def _panel(
     low, high, closed = natural_span(flow.name, flow.unit)
     chosen = codes[_spread(orbits, len(codes), codes.device)]
     first, last = float(flow.unit.to_amount(low)), float(flow.unit.to_amount(high))
-    start = model.transport(flow.by_amount(first), chosen).z[-1]
+    start = _moved(model, flow.by_amount(first), chosen)[-1]
     times = torch.linspace(0, 1, _STEPS, dtype=torch.float64)
-    path = model.transport(flow.by_amount(last - first), start, frames=times).z
+    path = _moved(model, flow.by_amount(last - first), start, frames=times)
     plane = _plane(path)
     curves = plane(path).cpu()
     shown = plane(codes).cpu()
@@ -135,6 +136,11 @@ def _panel(
     _frame(axes, curves, shown)
     _thumbnails(axes, model, path, curves, closed)
     _finish(axes, lines, flow, plane, (first, last))
+
+
+def _moved(model: LatentFlow, path: Path, z: Tensor, frames: Tensor | None = None) -> Tensor:
+    """Codes (T, N, D) along a path, without noise."""
+    return transport(model.fields, path, z, frames=frames, solver=model.config.solver).z
 
 
 def _plane(path: Tensor) -> _Plane:
@@ -194,7 +200,7 @@ def _frame(axes: matplotlib.axes.Axes, curves: Tensor, shown: Tensor) -> None:
     """Equal scales, and limits that hold every orbit and nearly all codes, with room for pictures."""
     low = torch.minimum(curves.amin((0, 1)), shown.quantile(0.02, dim=0))
     high = torch.maximum(curves.amax((0, 1)), shown.quantile(0.98, dim=0))
-    middle, half = (low + high) / 2, max(0.62 * float((high - low).max()), 1e-3)
+    middle, half = (low + high) / 2, max(0.68 * float((high - low).max()), 1e-3)
     axes.set_xlim(float(middle[0]) - half, float(middle[0]) + half)
     axes.set_ylim(float(middle[1]) - half, float(middle[1]) + half)
     axes.set_aspect("equal")

@@ -16,12 +16,16 @@ _VERSION = 1
 
 def save_checkpoint(file: FilePath, state: dict[str, Any]) -> None:
     """Writes a training state to `file` atomically: the old checkpoint stays until the new one is on disk."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.partial")
-    with partial.open("wb") as stream:
-        torch.save({"format": _FORMAT, "version": _VERSION, **state}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(partial, file)
+    try:
+        with partial.open("wb") as stream:
+            torch.save({"format": _FORMAT, "version": _VERSION, **state}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(file: FilePath) -> dict[str, Any]:

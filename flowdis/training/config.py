@@ -19,8 +19,9 @@ class TrainingConfig:
         steps: The budget in steps; overrides `minutes` where given, and makes a run repeat bit for bit.
         batch_size: Sequences per step.
         frames: Frames of each sequence, beside its first, that are rendered and decoded per step.
-        ramp: The share of the budget over which motions grow from almost nothing to their full size. From large motions
-            alone nothing is learned at first: while fields are still at rest, their best decoding is the orbit's mean.
+        ramp: The share of the budget over which motions grow from almost nothing to their full size. From
+            large motions alone nothing is learned at first: while fields are still at rest, their best
+            decoding is the orbit's mean.
         learning_rate: The highest learning rate of AdamW.
         warmup: Steps over which the learning rate rises.
         weight_decay: AdamW's decoupled weight decay, on matrices and kernels.

@@ -21,8 +21,8 @@ __all__ = ["RECIPES", "Recipe", "orbit_motions", "recipe"]
 def orbit_motions(names: Sequence[str]) -> dict[str, Motion]:
     """Motions that start anywhere and go anywhere, for each named transformation.
 
-    Scale ranges over what both protocols and their reverses visit; half a turn either way is enough for whole turns,
-    as every pose is also a start.
+    Scale ranges over what both protocols and their reverses visit; half a turn either way is enough for whole
+    turns, as every pose is also a start.
     """
     known: dict[str, Motion] = {
         "scale": Orbit(start=(0.54, 2.0)),
@@ -69,15 +69,13 @@ class Recipe:
             likelihood=self.likelihood,
         )
         with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(self.training.seed)
+            torch.default_generator.manual_seed(self.training.seed)
             generator = torch.Generator().manual_seed(self.training.seed)
             return LatentFlow(config, generator=generator)
 
     def sequences(self, images: Images) -> TransformSequences:
         """The training sequences of still images (N, C, H, W)."""
-        return TransformSequences(
-            images, self.motions, single=self.single, augmentation=self.augmentation
-        )
+        return TransformSequences(images, self.motions, single=self.single, augmentation=self.augmentation)
 
     def with_training(self, training: TrainingConfig) -> Recipe:
         """The same recipe with other settings of the trainer."""
@@ -87,7 +85,9 @@ class Recipe:
 _DIGITS = ("scale", "rotate", "hue")
 
 RECIPES: dict[str, Recipe] = {
-    "demo": Recipe("demo", orbit_motions(_DIGITS), training=TrainingConfig(weights=Weights(kl_initial=0.1, kl_path=0.1))),
+    "demo": Recipe(
+        "demo", orbit_motions(_DIGITS), training=TrainingConfig(weights=Weights(kl_initial=0.1, kl_path=0.1))
+    ),
     "published": Recipe(
         "published",
         PUBLISHED,

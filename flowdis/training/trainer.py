@@ -19,6 +19,7 @@ from flowdis.models import LatentFlow
 from flowdis.objectives import bound
 from flowdis.training.checkpoint import load_checkpoint, save_checkpoint
 from flowdis.training.config import TrainingConfig
+from flowdis.training.interrupts import deferred_interrupts
 
 __all__ = ["Sampler", "Trainer", "TrainingResult"]
 
@@ -33,7 +34,7 @@ class Sampler(Protocol):
     def sample(
         self, batch_size: int, *, generator: torch.Generator, frames: int | None = None, speed: float = 1.0
     ) -> SequenceBatch:
-        """Draws `batch_size` sequences, their amounts multiplied by `speed`, all randomness from `generator`."""
+        """Draws `batch_size` sequences, amounts multiplied by `speed`, all randomness from `generator`."""
         ...
 
 
@@ -129,11 +130,11 @@ class Trainer:
             FlowError: if the loss stops being finite; the message names the term and the step.
         """
         self.model.train()
-        saved, finished = time.perf_counter(), True
-        with _bar(self.config, self.quiet) as bar:
+        saved = time.perf_counter()
+        with _bar(self.config, self.quiet) as bar, deferred_interrupts() as interrupts:
             _show(bar, self)
             try:
-                while self.progress() < 1:
+                while self.progress() < 1 and not interrupts.came:
                     start = time.perf_counter()
                     self._advance()
                     now = time.perf_counter()
@@ -142,8 +143,8 @@ class Trainer:
                         self.save()
                         saved = now
                     _show(bar, self)
-            except KeyboardInterrupt:
-                finished = False
+            except KeyboardInterrupt:  # at the second request, or off the main thread
+                interrupts.came = True
         self.model.eval()
         self.save()
         return TrainingResult(
@@ -152,7 +153,7 @@ class Trainer:
             self.seen / max(self.seconds, 1e-9),
             sum(p.numel() for p in self.model.parameters()),
             self.history,
-            finished,
+            self.progress() >= 1,
         )
 
     def _advance(self) -> None:
@@ -177,7 +178,9 @@ class Trainer:
         pixels = math.prod(model.image_shape) * (batch.length + 1)
         self.optimizer.zero_grad(set_to_none=True)
         (result.loss / pixels).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        if not bool(torch.isfinite(norm)):
+            raise FlowError(f"training stopped at step {self.step}: the gradient is not finite")
         self.optimizer.step()
         if self.step % config.log_every == 0:
             entry = {"step": float(self.step), "seconds": self.seconds, "learning_rate": rate}
@@ -189,7 +192,10 @@ class Trainer:
 def _optimizer(model: LatentFlow, config: TrainingConfig) -> torch.optim.AdamW:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
 from flowdis.data.sequences import SequenceBatch
+from flowdis.dynamics import Solver
 from flowdis.metrics import log_likelihood
 from flowdis.models import LatentFlow, LatentFlowConfig, Posterior
 from flowdis.paths import Unit
@@ -49,7 +50,13 @@ def model_and_weight(width: float = 1.0) -> tuple[LatentFlow, Tensor]:
     """The model, and W with orthogonal columns; 1/2 + W z leaves (0, 1) beyond 8 standard deviations only."""
     columns = torch.tensor([[0.03, 0.02], [0.03, -0.02], [-0.03, 0.02], [-0.03, -0.02]], dtype=torch.float64)
     config = LatentFlowConfig(
-        (1, 2, 2), {"turn": Unit()}, dim=DIM, field="linear", likelihood="gaussian", noise=NOISE
+        (1, 2, 2),
+        {"turn": Unit()},
+        dim=DIM,
+        field="linear",
+        likelihood="gaussian",
+        noise=NOISE,
+        solver=Solver(steps=4),  # at most a radian in steps of 1/6: right to 1e-5
     )
     encoder, decoder = ExactEncoder(columns, width), AffineDecoder(columns)
     model = LatentFlow(config, encoder=encoder, decoder=decoder, generator=torch.Generator()).double()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from flowdis.data import units_of
+from flowdis.dynamics import Solver
 from flowdis.fields import LinearField
 from flowdis.models import LatentFlow, LatentFlowConfig, Posterior
 from flowdis.paths import Unit
@@ -40,12 +41,15 @@ def linear_model(
     shape: tuple[int, int, int] = SHAPE,
     units: dict[str, Unit] | None = None,
     temperature: float = 0.0,
+    solver: Solver | None = None,
 ) -> LatentFlow:
     """A perfect autoencoder of images whose pixels are its codes, in float64, with linear fields."""
     dim = shape[0] * shape[1] * shape[2]
     fields = LinearField(tuple(matrices), dim, generator=torch.Generator())
     units = units_of(tuple(matrices)) if units is None else units
-    config = LatentFlowConfig(shape, units, dim=dim, field="linear", temperature=temperature)
+    config = LatentFlowConfig(
+        shape, units, dim=dim, field="linear", temperature=temperature, solver=solver or Solver()
+    )
     model = LatentFlow(config, encoder=PixelEncoder(), decoder=PixelDecoder(shape), fields=fields).double()
     fields.load_state_dict({"matrix": torch.stack(list(matrices.values())).double()})
     return model.eval()
@@ -67,7 +71,13 @@ def grey(count: int = 6) -> Tensor:
 def small_model(*names: str, shape: tuple[int, int, int] = (3, 8, 8), dim: int = 6) -> LatentFlow:
     """An untrained convolutional model in float64, its weights the same each time."""
     config = LatentFlowConfig(
-        shape, units_of(names), dim=dim, channels=(4,), decoder_hidden=8, field_options={"hidden": 8}
+        shape,
+        units_of(names),
+        dim=dim,
+        channels=(4,),
+        decoder_hidden=8,
+        field_options={"hidden": 8},
+        solver=Solver(steps_per_unit=1.0),  # few steps: what is tested holds at any number
     )
     model = LatentFlow(config).double()
     generator = torch.Generator().manual_seed(3)

@@ -118,7 +118,7 @@ def test_every_number_is_there(page):
 
 def test_the_page_stands_alone(page):
     parsed, text = page
-    assert not re.search(r"https?:|//[a-z]|@import|url\(", text)
+    assert not re.search(r"https?:|//|@import|url\(", re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
     assert parsed.all("script") == []
     assert all(a["src"].startswith("data:image/") for a in parsed.all("img"))
     assert all(a["srcset"].startswith("data:image/") for a in parsed.all("source"))

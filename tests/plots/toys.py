@@ -37,13 +37,9 @@ def texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in written(figure)]
 
 
-def clipped(figure: Figure) -> list[str]:
-    """The texts that stick out of the figure."""
+def clipped(figure: Figure) -> bool:
+    """Whether anything that is drawn sticks out of the figure."""
     figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
-    out = []
-    for text in written(figure):
-        box = text.get_window_extent(renderer)
-        if min(box.x0, box.y0) < 0 or box.x1 > figure.bbox.x1 or box.y1 > figure.bbox.y1:
-            out.append(text.get_text())
-    return out
+    drawn = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    return bool(min(drawn.x0, drawn.y0) < -1e-6 or drawn.x1 > width + 1e-6 or drawn.y1 > height + 1e-6)

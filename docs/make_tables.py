@@ -1,0 +1,172 @@
+"""Writes the tables of results into README.md and docs/results.md, from the metrics.json of runs.
+
+python docs/make_tables.py --demo seed0/metrics.json seed1/metrics.json --published runs/published/metrics.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs/results.md")
+NAMES = ("scale", "rotate", "hue")
+ROWS = {
+    "no edit": "identity",
+    "black": "black",
+    "best constant directions": "constant",
+    "best linear flows": "linear",
+    "**flowdis**": "error",
+    "floor: decode(encode(truth))": "floor",
+}
+
+Runs = Sequence[dict[str, Any]]
+Value = Callable[[dict[str, Any]], float]
+
+
+def middle(runs: Runs, value: Value, form: str = "") -> str:
+    """The median over runs of a value; a dash where a run does not have it."""
+    try:
+        number = median(value(run) for run in runs)
+    except KeyError:
+        return "—"
+    return format(number, form or (",.0f" if abs(number) >= 100 else ".1f"))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def protocol(runs: Runs, which: str, *, black: bool, of: str) -> str:
+    """The errors of each transformation under a protocol, beside their controls, and as a share of one of them."""
+
+    def error(name: str, key: str) -> Value:
+        return lambda run: run["protocols"][which]["equivariance"][name][key]
+
+    def share(name: str) -> Value:
+        return lambda run: error(name, "error")(run) / error(name, of)(run)
+
+    rows = [
+        [label, *(middle(runs, error(name, key)) for name in NAMES)]
+        for label, key in ROWS.items()
+        if key != "black" or black
+    ]
+    told = {"floor": "flowdis / floor", "identity": "flowdis / no edit"}[of]
+    return table(["", *NAMES], [*rows, [told, *(middle(runs, share(name), ".2f") for name in NAMES)]])
+
+
+def edits(runs: Runs) -> str:
+    """The errors at the end of paths: two edits, both ways, once round."""
+    first = runs[0]
+    places: dict[str, tuple[str, ...]] = {}
+    for pair in first["composition"]["pairs"]:
+        for kind, told in (("sequential", "in turn"), ("linear", "at once")):
+            places[f"{pair}, {told}"] = ("composition", "pairs", pair, kind)
+    for name in first["backwards"]:
+        for way in ("forward", "backward"):
+            places[f"{name}, {way}s"] = ("backwards", name, "controls", way)
+    places |= {f"{name}, once round": ("round", name) for name in first["round"]}
+
+    def at(place: tuple[str, ...], key: str) -> Value:
+        def value(run: dict[str, Any]) -> float:
+            for step in place:
+                run = run[step]
+            return run["error"] / run["floor"] if key == "share" else run[key]
+
+        return value
+
+    rows = [
+        [label, *(middle(runs, at(place, key)) for key in ("error", "floor", "identity"))]
+        + [middle(runs, at(place, "share"), ".2f")]
+        for label, place in places.items()
+    ]
+    return table(["edit", "error", "floor", "no edit", "error / floor"], rows)
+
+
+def undo(runs: Runs) -> str:
+    """What is left over after a path and its inverse."""
+    rows = [
+        ["pixels, the worst of all paths", middle(runs, lambda run: run["undo"]["pixels"], ".2g")],
+        ["latents, relative, the worst of all paths", middle(runs, lambda run: run["undo"]["latent"], ".1e")],
+    ]
+    return table(["", ""], rows)
+
+
+def training(runs: Runs) -> str:
+    """How the models came about."""
+    facts = [run["training"] for run in runs]
+    threads = sorted({str(fact.get("threads", "?")) for fact in facts})
+    rows = [
+        ["seeds", ", ".join(str(fact.get("seed", "?")) for fact in facts)],
+        ["training, minutes", middle(facts, lambda fact: fact["seconds"] / 60, ".1f")],
+        ["steps", middle(facts, lambda fact: fact["steps"], ",.0f")],
+        ["frames per second", middle(facts, lambda fact: fact["frames_per_second"], ",.0f")],
+        ["parameters", middle(facts, lambda fact: fact["parameters"], ",.0f")],
+        ["device", f"{facts[0].get('device', '?')}, {'/'.join(threads)} threads"],
+        [
+            "log-likelihood, nats per sequence",
+            middle(runs, lambda run: run["log_likelihood"]["nats_per_sequence"], ",.0f"),
+        ],
+    ]
+    return table(["", ""], rows)
+
+
+def published(runs: Runs) -> str:
+    """The published protocol beside the published figures."""
+
+    def error(name: str, key: str, within: str | None = None) -> Value:
+        def value(run: dict[str, Any]) -> float:
+            errors = run["protocols"]["published"]["equivariance"][name]
+            return (errors if within is None else errors[within])[key]
+
+        return value
+
+    rows = [
+        ["**flowdis**, frames 1 to 8", *(middle(runs, error(name, "error")) for name in NAMES)],
+        ["flowdis, frames 1 to 7", *(middle(runs, error(name, "error", "without_last")) for name in NAMES)],
+        ["floor, frames 1 to 8", *(middle(runs, error(name, "floor")) for name in NAMES)],
+        ["no edit, frames 1 to 8", *(middle(runs, error(name, "identity")) for name in NAMES)],
+        ["published latent flows, about", "185", "154", "159"],
+    ]
+    return table(["", *NAMES], rows)
+
+
+def replace(text: str, tables: dict[str, str]) -> str:
+    """The text with its marked tables exchanged for those of the same name."""
+    for name, content in tables.items():
+        pattern = rf"(<!-- table: {name} -->\n).*?(\n<!-- end -->)"
+        text = re.sub(pattern, lambda found, new=content: found[1] + new + found[2], text, flags=re.S)
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the runs and writes the pages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--demo", type=Path, nargs="+", default=[], help="metrics.json of demonstrations")
+    parser.add_argument("--published", type=Path, nargs="+", default=[], help="metrics.json of published runs")
+    given = parser.parse_args(arguments)
+    demo, hour = ([json.loads(file.read_text()) for file in files] for files in (given.demo, given.published))
+    tables: dict[str, str] = {}
+    if demo:
+        tables |= {
+            "demo-training": training(demo),
+            "demo-orbit": protocol(demo, "orbit", black=False, of="floor"),
+            "demo-published": protocol(demo, "published", black=True, of="identity"),
+            "demo-edits": edits(demo),
+            "demo-undo": undo(demo),
+        }
+    if hour:
+        tables["published"] = published(hour)
+    for page in PAGES:
+        page.write_text(replace(page.read_text(), tables))
+
+
+if __name__ == "__main__":
+    main()

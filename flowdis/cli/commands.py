@@ -1,0 +1,43 @@
+"""From words to a command: the subcommands and their options, read off the dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from flowdis import __version__
+from flowdis.cli.demo import Demo
+from flowdis.cli.edit import Edit
+from flowdis.cli.evaluate import Evaluate
+from flowdis.cli.report import Report
+from flowdis.cli.train import Train
+
+__all__ = ["COMMANDS", "run"]
+
+COMMANDS = {"demo": Demo, "train": Train, "edit": Edit, "evaluate": Evaluate, "report": Report}
+"""The commands by name; the fields of each are its options."""
+
+_Command = (
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Edit, tyro.conf.subcommand("edit")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+)
+
+_STYLE = (tyro.conf.FlagCreatePairsOff,)
+_DESCRIPTION = "Learn transformations of images as latent flows, edit by composing them, measure the result."
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Reads the arguments, runs the command that they name, and returns its exit status.
+
+    Raises:
+        SystemExit: with status 0 after help was asked for, 2 if the arguments cannot be read.
+    """
+    if list(arguments) == ["--version"]:
+        print(f"flowdis {__version__}")
+        return 0
+    return tyro.cli(_Command, args=arguments, prog="flowdis", description=_DESCRIPTION, config=_STYLE).run()

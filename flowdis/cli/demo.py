@@ -1,0 +1,78 @@
+"""`flowdis demo`: learn to scale, turn and recolour real digits in a few minutes, and see how well."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flowdis.cli.options import load_stills, pick_device
+from flowdis.cli.pipeline import measure, picture, settings_of, train
+from flowdis.cli.runs import Run
+from flowdis.cli.tables import short_table
+from flowdis.training.recipes import recipe
+
+__all__ = ["Demo"]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Learns to scale, turn and recolour real digits, and writes a report with pictures and numbers.
+
+    Interrupted, the same command goes on where it was.
+
+    Arguments:
+        out: The folder to write into: model, metrics.json, strips, gifs, report/index.html.
+        minutes: How long to train; measuring and drawing take about a minute more.
+        steps: How many steps to train, instead of minutes; the result then does not depend on the machine.
+        seed: The seed of everything random.
+        batch_size: Sequences per step.
+        limit: Measure on at most so many test images.
+        device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
+        fresh: Begin anew, whatever is in the folder.
+        quiet: Show no progress, print nothing.
+    """
+
+    out: Path = Path("demo")
+    minutes: float = 5.0
+    steps: int | None = None
+    seed: int = 0
+    batch_size: int = 128
+    limit: int | None = None
+    device: str = "auto"
+    fresh: bool = False
+    quiet: bool = False
+
+    def run(self) -> int:
+        """Runs the demonstration and returns the exit status.
+
+        Raises:
+            OSError: if the folder cannot be written.
+            ValueError: if an option is out of range, or the folder holds another run.
+            FlowError: if training diverges.
+        """
+        chosen = recipe("demo")
+        training = replace(
+            chosen.training,
+            minutes=self.minutes,
+            steps=self.steps,
+            seed=self.seed,
+            batch_size=self.batch_size,
+        )
+        chosen, device = chosen.with_training(training), pick_device(self.device)
+        run = Run(self.out.expanduser())
+        stills = load_stills(None, None)
+        run.begin(settings_of(chosen, stills, None), fresh=self.fresh)
+        if run.metrics.is_file() and run.report.is_file():
+            told = f"{run.folder} holds this run, finished: see {run.report} (--fresh begins anew)"
+            print(f"flowdis: {told}", file=sys.stderr)
+            return 0
+        trained = train(run, chosen, stills, device, quiet=self.quiet)
+        if trained is None:
+            return 130
+        model, result = trained
+        metrics = measure(run, chosen, model, stills, result, limit=self.limit, quiet=self.quiet)
+        picture(run, model, stills, metrics, quiet=self.quiet)
+        if not self.quiet:
+            print(f"\n{short_table(metrics)}\n\nLook at {run.report}")
+        return 0

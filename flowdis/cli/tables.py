@@ -1,0 +1,74 @@
+"""Metrics as text, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+__all__ = ["error_tables", "short_table", "text_table"]
+
+_COLUMNS = ("error", "floor", "identity", "black", "constant", "linear")
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text in columns, the first column flush left, the others flush right.
+
+    Example:
+        >>> print(text_table(("", "error"), [("hue", "12.0"), ("rotate", "7.5")]))
+                error
+        hue      12.0
+        rotate    7.5
+    """
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        first, *others = (
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join((first, *others)).rstrip()
+
+    return "\n".join(line(row) for row in (header, *rows))
+
+
+def error_tables(metrics: Mapping[str, Any]) -> str:
+    """For each protocol the errors of each transformation, beside their controls."""
+    parts = []
+    for protocol, section in metrics.get("protocols", {}).items():
+        errors = section["equivariance"]
+        names = [name for name in _COLUMNS if all(name in error for error in errors.values())]
+        header = (protocol, *names, "error without last")
+        rows = [
+            (name, *(f"{error[column]:.1f}" for column in names), f"{error['without_last']['error']:.1f}")
+            for name, error in errors.items()
+        ]
+        parts.append(text_table(header, rows))
+    if parts:
+        parts.append("Sums over frames and pixels of absolute differences, means over images.")
+    return "\n\n".join(parts)
+
+
+def short_table(metrics: Mapping[str, Any]) -> str:
+    """The error, the floor and the identity of everything that was measured against the truth."""
+    rows = [
+        (label, *(f"{record[name]:.1f}" for name in ("error", "floor", "identity")), _ratio(record))
+        for label, record in _records(metrics)
+    ]
+    return (
+        text_table(("", "error", "floor", "identity", "error/floor"), rows)
+        if rows
+        else "nothing to compare with"
+    )
+
+
+def _records(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for protocol, section in metrics.get("protocols", {}).items():
+        for name, error in section["equivariance"].items():
+            yield f"{protocol}: {name}", error
+    for kind in ("sequential", "linear"):
+        if kind in metrics.get("composition", {}):
+            yield f"two edits, {kind}", metrics["composition"][kind]
+
+
+def _ratio(record: Mapping[str, Any]) -> str:
+    return f"{record['error'] / record['floor']:.2f}" if record["floor"] else "-"
