@@ -9,7 +9,16 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Amounts", "FrameAmounts", "FrameImages", "FrameLatents", "Images", "Latent", "PathAmounts", "Scalar"]
+__all__ = [
+    "Amounts",
+    "FrameAmounts",
+    "FrameImages",
+    "FrameLatents",
+    "Images",
+    "Latent",
+    "PathAmounts",
+    "Scalar",
+]
 
 Latent = Float[Tensor, "*batch D"]
 Scalar = Float[Tensor, "*batch"]

@@ -2,7 +2,7 @@
 
 Every term is kept per sample until the one final mean. The model is
 
-    p(x_{0:T}, z_0 | A) = p(z_0) prod_t p(x_t | z_t(z_0, A)),        q(z_0 | x_0) = N(mu(x_0), diag sigma^2(x_0)),
+    p(x_{0:T}, z_0 | A) = p(z_0) prod_t p(x_t | z_t(z_0, A)),    q(z_0 | x_0) = N(mu(x_0), diag sigma^2(x_0)),
 
 with z_t the flow of z_0 along the path A.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from flowdis._checks import check_positive
 from flowdis._types import FrameAmounts, FrameLatents, Latent
-from flowdis.data.sequences import SequenceBatch
+from flowdis.data.batch import SequenceBatch
 from flowdis.dynamics import Solver
 from flowdis.fields import PotentialField
 from flowdis.models import LatentFlow, gaussian_log_density
@@ -93,16 +93,16 @@ def log_prior(z: FrameLatents, lengths: FrameAmounts, log_diffusion: Tensor) -> 
         z: The latents, with shape (T, *, D).
         lengths: The path's magnitudes run so far, with shape (T, *, K).
         log_diffusion: The logarithms of the rates d_k, with shape (K,).
-    """  # noqa: D205, D400
+    """
     variance = 1 + 2 * (lengths * log_diffusion.exp()).sum(-1)
     return gaussian_log_density(z, 0.0, 0.5 * variance.log().unsqueeze(-1).expand_as(z))
 
 
 def kl_path(log_q: Tensor, log_p: Tensor) -> Tensor:
-    """The mean over frames of log q_t(z_t) - log p_t(z_t), (T, *) to (*): one sample's estimate of the divergence.
+    """The mean over frames of log q_t(z_t) - log p_t(z_t), (T, *) to (*): one sample's estimate of a divergence.
 
-    The prior must not ride the posterior's own flow: a divergence does not change under a common deterministic flow,
-    and the term would be empty.
+    The prior must not ride the posterior's own flow: a divergence does not change under a common
+    deterministic flow, and the term would be empty.
     """
     return (log_q - log_p).mean(0)
 
@@ -133,8 +133,8 @@ def bound(
 ) -> Bound:
     """The negative evidence lower bound of sequences whose amounts are known.
 
-    Where the batch holds x_0 and F - 1 of the frames 1 to T, drawn at random, the likelihoods of these are rescaled
-    by T / (F - 1), which keeps the bound unbiased.
+    Where the batch holds x_0 and F - 1 of the frames 1 to T, drawn at random, the likelihoods of these are
+    rescaled by T / (F - 1), which keeps the bound unbiased.
 
     Arguments:
         model: The model.
@@ -172,7 +172,7 @@ def bound(
 
 
 def hamilton_jacobi(model: LatentFlow, path: Path, z: FrameLatents, times: Tensor) -> Tensor:
-    """The squared Hamilton-Jacobi residual of each named potential, summed over fields, averaged over frames, (*).
+    """The squared Hamilton-Jacobi residual of each potential, summed over fields, averaged over frames, (*).
 
     Arguments:
         model: A model whose fields are clocked potentials.

@@ -159,7 +159,9 @@ class Path:
             return Path(self.names, first + second)
         mine, theirs = _clocks(self, first), _clocks(other, second)
         if bool(((first != 0) & (second != 0) & (mine != theirs)).any()):
-            raise ValueError("paths added up must agree on the clock of a transformation that both of them move")
+            raise ValueError(
+                "paths added up must agree on the clock of a transformation that both of them move"
+            )
         return Path(self.names, first + second, torch.where(first != 0, mine, theirs))
 
     def __invert__(self) -> Path:

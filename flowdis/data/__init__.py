@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from flowdis.data.batch import SequenceBatch
 from flowdis.data.digits import digits
 from flowdis.data.files import as_images, check_writable, load_images, save_images
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
 from flowdis.data.pixels import colour
 from flowdis.data.protocols import ORBIT, PUBLISHED, orbit, published
-from flowdis.data.sequences import SequenceBatch, TransformSequences
+from flowdis.data.sequences import TransformSequences
 from flowdis.data.transforms import TRANSFORMS, Transformation, apply_path, path_matrices, units_of
 
 __all__ = [

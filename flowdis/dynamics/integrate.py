@@ -142,7 +142,9 @@ def _odeint(
         else:
             path = odeint(counted, start, times, method=solver.method, **tolerances)
     except AssertionError as error:  # torchdiffeq asserts on step underflow and on non-finite states
-        raise flow_error(segment.bank.names, segment.amounts, last[1], segment.index + last[0], str(error)) from error
+        raise flow_error(
+            segment.bank.names, segment.amounts, last[1], segment.index + last[0], str(error)
+        ) from error
     return path[indices], calls
 
 
@@ -159,16 +161,16 @@ def _euler_maruyama(
     source = torch.device("cpu") if generator is None else generator.device
     path = [state]
     for start, stop in zip(grid, grid[1:], strict=False):
-        noise = torch.randn(state.shape, dtype=state.dtype, device=source, generator=generator).to(state.device)
+        noise = torch.randn(state.shape, dtype=state.dtype, device=source, generator=generator).to(
+            state.device
+        )
         step = stop - start
         spread = math.sqrt(2 * dynamics.temperature * step)
         path.append(path[-1] + step * dynamics.drift(field, path[-1], start) + spread * noise)
     return Piece(torch.stack([path[i] for i in indices]), None, len(grid) - 1)
 
 
-def flow_error(
-    names: tuple[str, ...], amounts: Tensor, state: Tensor, time: float, reason: str
-) -> FlowError:
+def flow_error(names: tuple[str, ...], amounts: Tensor, state: Tensor, time: float, reason: str) -> FlowError:
     """The error of an integration that failed at `time`: names the moved flows and the sample farthest out."""
     flat = state.reshape(-1, state.shape[-1])
     size = torch.where(torch.isfinite(flat), flat.abs(), torch.inf).amax(-1)

@@ -15,7 +15,9 @@ __all__ = ["Overdamped"]
 
 @dataclass(frozen=True)
 class Overdamped:
-    r"""The latent itself is the state, and moves as
+    r"""The latent itself is the state.
+
+    It moves as
 
     .. math:: dz = \sum_k A_k v_k(z) \, ds + \sqrt{2T} \, dW, \qquad
               \partial_s q = -\nabla \cdot (q v) + T \nabla^2 q.
@@ -26,7 +28,7 @@ class Overdamped:
 
     Raises:
         ValueError: if the temperature is negative or not finite.
-    """  # noqa: D205, D400
+    """
 
     temperature: float = 0.0
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from flowdis._checks import check_finite, check_floating, check_last
 from flowdis._types import FrameLatents, Latent, Scalar
-from flowdis.dynamics.base import Dynamics, FlowError
+from flowdis.dynamics.base import Dynamics
 from flowdis.dynamics.integrate import Segment, flow_error, integrate
 from flowdis.dynamics.overdamped import Overdamped
 from flowdis.dynamics.solver import Solver
@@ -168,7 +168,9 @@ def _check(
         raise ValueError("`generator` must be given at temperatures above 0, got None")
 
 
-def _check_result(bank: FieldBank, path: Path, states: Tensor, times: list[float], log_q: Tensor | None) -> None:
+def _check_result(
+    bank: FieldBank, path: Path, states: Tensor, times: list[float], log_q: Tensor | None
+) -> None:
     finite = torch.isfinite(states).all(-1)
     if log_q is not None:
         finite = finite & torch.isfinite(log_q)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flowdis._checks import check_choice, check_images
 from flowdis._types import Amounts, Images, Latent, Scalar
-from flowdis.data.sequences import SequenceBatch
+from flowdis.data.batch import SequenceBatch
 from flowdis.models import LatentFlow
 from flowdis.paths import Path
 

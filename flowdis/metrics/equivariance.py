@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from flowdis._types import FrameLatents
-from flowdis.data.sequences import SequenceBatch
+from flowdis.data.batch import SequenceBatch
 from flowdis.dynamics import transport
 from flowdis.fields import FieldBank
 from flowdis.metrics.batches import Sequences, codes, pieces, pixel_distance

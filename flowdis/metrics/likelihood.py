@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowdis.data.sequences import SequenceBatch
+from flowdis.data.batch import SequenceBatch
 from flowdis.metrics.batches import pieces, slices
 from flowdis.models import LatentFlow, Posterior, gaussian_log_density
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 
 from flowdis._checks import check_choice
+from flowdis.data.batch import SequenceBatch
 from flowdis.data.motions import Motion, Steps
 from flowdis.data.protocols import ORBIT, PUBLISHED
-from flowdis.data.sequences import SequenceBatch, TransformSequences
+from flowdis.data.sequences import TransformSequences
 from flowdis.data.transforms import TRANSFORMS, units_of
 from flowdis.metrics.batches import Stills
 from flowdis.models import LatentFlow

@@ -32,8 +32,8 @@ class LatentFlowConfig:
         decoder_hidden: Width of a hidden linear layer of the decoder, 0 for none.
         field: The kind of velocity field, a name in `FIELDS`.
         field_options: Keyword arguments of that kind, beside names and dim.
-        likelihood: "bernoulli", "gaussian" or "laplace".
-        noise: The scale of the Gaussian or Laplace likelihood, in units of pixel values.
+        likelihood: "bernoulli" or "gaussian".
+        noise: The scale of the Gaussian likelihood, in units of pixel values.
         temperature: The temperature of the overdamped dynamics.
         solver: The numerical method of transports outside training.
         own_modules: Which of "encoder", "decoder", "fields" are the user's own, to be passed in on loading.

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from flowdis._types import Images, Scalar
 
-__all__ = ["LIKELIHOODS", "bernoulli", "gaussian", "laplace"]
+__all__ = ["LIKELIHOODS", "bernoulli", "gaussian"]
 
 
 def bernoulli(images: Images, logits: Images, noise: float) -> Scalar:
@@ -24,15 +24,8 @@ def gaussian(images: Images, logits: Images, noise: float) -> Scalar:
     return (-0.5 * squares - math.log(noise) - 0.5 * math.log(2 * math.pi)).flatten(-3).sum(-1)
 
 
-def laplace(images: Images, logits: Images, noise: float) -> Scalar:
-    """Log-density (*) of Laplace(sigmoid(logits), noise) at the images, summed over pixels."""
-    distances = (images - logits.sigmoid()).abs() / noise
-    return (-distances - math.log(2 * noise)).flatten(-3).sum(-1)
-
-
 LIKELIHOODS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
     "bernoulli": bernoulli,
     "gaussian": gaussian,
-    "laplace": laplace,
 }
 """Per-sample log-likelihoods (images, logits, noise) -> nats (*)."""

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from flowdis.data.sequences import SequenceBatch
+from flowdis.data.batch import SequenceBatch
 from flowdis.dynamics import FlowError, Solver
 from flowdis.models import LatentFlow
 from flowdis.objectives import bound

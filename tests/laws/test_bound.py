@@ -134,7 +134,9 @@ def test_hamilton_jacobi_term_needs_clocked_potentials() -> None:
 
 def test_energy_of_a_path_is_half_the_squared_speed() -> None:
     torch.random.default_generator.manual_seed(0)
-    flow = LatentFlow(LatentFlowConfig((3, 8, 8), units_of(NAMES), dim=6, channels=(4,), field="constant")).double()
+    flow = LatentFlow(
+        LatentFlowConfig((3, 8, 8), units_of(NAMES), dim=6, channels=(4,), field="constant")
+    ).double()
     direction = torch.arange(12, dtype=torch.float64).reshape(2, 6)
     flow.fields.load_state_dict({"direction": direction})
     path = Path(NAMES, torch.tensor([[2.0, 0.0], [0.0, -1.0]], dtype=torch.float64))

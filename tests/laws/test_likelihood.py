@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from flowdis.data.sequences import SequenceBatch
+from flowdis.data.batch import SequenceBatch
 from flowdis.dynamics import Solver
 from flowdis.metrics import log_likelihood
 from flowdis.models import LatentFlow, LatentFlowConfig, Posterior

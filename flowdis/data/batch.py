@@ -1,0 +1,82 @@
+"""A batch of sequences: frames, and the amounts that moved them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowdis.data.transforms import apply_path
+from flowdis.paths import Path, Unit
+
+__all__ = ["SequenceBatch"]
+
+_Images = Float[Tensor, "B C H W"]
+_Frames = Float[Tensor, "F B C H W"]
+_Truth = Float[Tensor, "*truth C H W"]
+_Times = Float[Tensor, "F"]
+_Amounts = Float[Tensor, "S B K"]
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceBatch:
+    """A batch of sequences: what is seen, and the amounts that moved it.
+
+    Arguments:
+        names: The K transformations, in the order of the model's fields.
+        first: The images x_0, with shape (B, C, H, W).
+        frames: The images at `times`, with shape (F, B, C, H, W), the first of them x_0.
+        times: Positions along the path in [0, S], with shape (F), ascending from 0, the same for all.
+        amounts: The amounts for the fields, with shape (S, B, K).
+        length: The number T of steps of the full sequence of frames 0 to T, F of which are here.
+        source: The images before any motion, with shape (B, C, H, W), where they are known.
+        start: The path from `source` to `first`.
+        units: The units of the amounts.
+    """
+
+    names: tuple[str, ...]
+    first: _Images
+    frames: _Frames
+    times: _Times
+    amounts: _Amounts
+    length: int
+    source: _Images | None = None
+    start: Path | None = None
+    units: Mapping[str, Unit] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> _Times:
+        """How many frames each one here stands for, (F), 1 for x_0 and T / (F - 1) for the others."""
+        weights = torch.full_like(self.times, self.length / max(1, len(self.times) - 1))
+        weights[0] = 1.0
+        return weights
+
+    @property
+    def path(self) -> Path:
+        """The path of amounts (S, B, K) that the frames lie on."""
+        return Path(self.names, self.amounts)
+
+    def truth(
+        self,
+        path: Path | None = None,
+        *,
+        times: _Times | None = None,
+    ) -> _Truth:
+        """The true images along any path from the first frame, sampled once from the source.
+
+        Arguments:
+            path: A path with amounts (S, K) or (S, B, K); the sequences' own if left out.
+            times: Positions along the path in [0, S], with shape (T); the end alone if left out.
+
+        Returns:
+            The images, with shape (B, C, H, W), or (T, B, C, H, W) with times.
+
+        Raises:
+            ValueError: if the source of the sequences is not known.
+        """
+        if self.source is None:
+            raise ValueError("`source` must be known to draw the truth, got a batch without it")
+        return apply_path(self.source, path or self.path, self.units, times=times, start=self.start)
