@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from flowdis._checks import check_floating, check_images, check_last
@@ -12,6 +13,9 @@ from flowdis.models import LatentFlow
 from flowdis.paths import Flow, Path
 
 __all__ = ["canonicalize", "decode", "edit", "encode", "invariant", "trajectory"]
+
+_Edited = Float[Tensor, "*edited C H W"]
+_Reference = Float[Tensor, "*reference C H W"]
 
 
 @torch.no_grad()
@@ -78,7 +82,7 @@ def edit(
     *,
     frames: int | Tensor | None = None,
     generator: torch.Generator | None = None,
-) -> Images:
+) -> _Edited:
     """Images transformed along a path: `edit(model, images, rotate(45) >> hue(120))`.
 
     Arguments:
@@ -134,7 +138,7 @@ def canonicalize(
     model: LatentFlow,
     images: Images,
     flow: Flow,
-    reference: Images,
+    reference: _Reference,
     *,
     low: float = -180.0,
     high: float = 180.0,

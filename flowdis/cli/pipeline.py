@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from flowdis.cli.memory import keep_freed_memory
 from flowdis.cli.options import Stills
 from flowdis.cli.runs import Run, write_json
 from flowdis.dynamics import FlowError
@@ -68,6 +69,7 @@ def train(
     """
     model = recipe.model(stills.image_shape).to(device)
     sequences = recipe.sequences(stills.train.to(device))
+    keep_freed_memory()
     trainer = Trainer(model, sequences, recipe.training, run.checkpoint, quiet)
     resumed = trainer.resume()
     if not quiet:

@@ -41,7 +41,7 @@ class Train:
         learning_rate: The highest learning rate.
         field: The kind of field: helmholtz, potential, solenoidal, linear or constant.
         dim: The number of latents.
-        likelihood: The likelihood of pixels: bernoulli, gaussian or laplace.
+        likelihood: The likelihood of pixels: bernoulli or gaussian.
         limit: Measure on at most so many test images.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
         fresh: Begin anew, whatever is in the folder.

@@ -84,12 +84,10 @@ def _palette(pixels: np.ndarray) -> tuple[np.ndarray, bytes]:
     colours, places = _distinct(pixels)
     chosen = np.arange(len(colours), dtype=np.uint8)
     if len(colours) > _COLOURS:
-        # Of the distinct colours, however often each occurs; of all pixels it would be of black alone.
+        # Of the distinct colours, however often each occurs: of all pixels most are black, which has its own entry.
         swatch = Image.fromarray(colours[None])
-        reduced = swatch.quantize(
-            _COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE
-        )
-        chosen = np.asarray(reduced)[0]
+        reduced = swatch.quantize(_COLOURS - 1, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)
+        chosen = np.where(colours.any(axis=-1), np.asarray(reduced)[0], _COLOURS - 1).astype(np.uint8)
         count = np.bincount(chosen, minlength=_COLOURS).clip(1)
         sums = [np.bincount(chosen, channel, minlength=_COLOURS) for channel in colours.T.astype(float)]
         colours = np.floor(np.stack(sums, axis=-1) / count[:, None] + 0.5).astype(np.uint8)

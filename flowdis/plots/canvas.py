@@ -87,9 +87,7 @@ def text_width(text: str, size: float) -> float:
     from matplotlib.textpath import TextPath
 
     font = FontProperties(size=size)
-    widths = [
-        TextPath((0, 0), line, prop=font).get_extents().width for line in text.split("\n") if line.strip()
-    ]
+    widths = [TextPath((0, 0), line, prop=font).get_extents().width for line in text.split("\n") if line.strip()]
     return max(widths, default=0.0) / 72
 
 

@@ -34,9 +34,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> matplotlib.figure
         ValueError: if no step was logged, or one has no number.
     """
     if not history or any("step" not in entry for entry in history):
-        raise ValueError(
-            f"`history` must hold at least one logged step, each with 'step', got {list(history)[:1]}"
-        )
+        raise ValueError(f"`history` must hold at least one logged step, each with 'step', got {list(history)[:1]}")
     steps = _column(history, "step")
     names = list(dict.fromkeys(name for entry in history for name in entry if name not in _NOT_TERMS))
     names.sort(key=lambda name: name != "loss")
@@ -79,13 +77,7 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 def _end_text(name: str, values: np.ndarray) -> str:
     finite = _smooth(values)[np.isfinite(values)]
-    end = (
-        f"{finite[-1]:,.0f}"
-        if len(finite) and abs(finite[-1]) >= 100
-        else f"{finite[-1]:.3g}"
-        if len(finite)
-        else ""
-    )
+    end = f"{finite[-1]:,.0f}" if len(finite) and abs(finite[-1]) >= 100 else f"{finite[-1]:.3g}" if len(finite) else ""
     return f"{name.replace('_', ' ')}  {end}".replace("-", "−")
 
 
@@ -201,7 +193,7 @@ def error_curves(frames: Mapping[str, Mapping[str, Sequence[float]]]) -> matplot
     figure = new_figure(width, height)
     spec = figure.add_gridspec(
         down, across, wspace=0.22, hspace=0.42,
-        left=0.65 / width, right=1 - 0.1 / width, top=1 - 0.75 / height, bottom=0.45 / height,
+        left=0.65 / width, right=1 - 0.1 / width, top=1 - 0.62 / height, bottom=0.45 / height,
     )  # fmt: skip
     for index, (name, series) in enumerate(frames.items()):
         axes = figure.add_subplot(spec[index])
@@ -215,9 +207,7 @@ def error_curves(frames: Mapping[str, Mapping[str, Sequence[float]]]) -> matplot
         if index + across >= len(frames):
             axes.set_xlabel("frame t", fontsize=_SIZE, color=INK)
     handles = {
-        label: line
-        for axes in figure.axes
-        for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
         handles.values(), handles.keys(), loc="upper left", ncols=len(handles), frameon=False, fontsize=_SIZE,

@@ -30,6 +30,10 @@ __all__ = ["Gallery", "demo_figures"]
 
 # The two flows that are composed are the first of these that the model has, moved by so much.
 _COMPOSED = {"rotate": 45.0, "hue": 120.0, "scale": 1.3}
+_PORTRAIT = (
+    "Each flow in latent space, in the plane in which it moves most: whole orbits of a few codes (curves, coloured "
+    "by value, with decoded pictures; a ring is the image itself), velocities (arrows), and all codes (dots)"
+)
 _TURNING, _SWINGING = 24, 13  # frames of an animation that goes round, and of one that goes there and back
 
 
@@ -131,8 +135,8 @@ def demo_figures(
         images: The images, with shape (N, C, H, W), in [0, 1].
         start: A path of known transformations, in the model's units, to the poses where edits start; none
             where left out.
-        labels: The images' classes, with shape (N), which colour the portrait's codes; the first image of each
-            class is then shown before any second one.
+        labels: The images' classes, with shape (N), which colour the portrait's codes; the first image of
+            each class is then shown before any second one.
         shown: How many of the images strips show.
         moving: How many of them animations show.
         frames: How many frames a strip has.
@@ -165,7 +169,7 @@ def demo_figures(
         gallery.stems[told] = stem
         both = edited if truth is None else torch.cat([truth, edited], dim=1)
         gallery.animations[told] = _looped(contact_sheet(both, columns=len(poses)), loop)
-    caption = "Where the codes lie, and how each flow moves them"
+    caption = _PORTRAIT + (", coloured by class" if labels is not None else "")
     gallery.stems[caption] = "latent_portrait"
     gallery.figures[caption] = latent_portrait(model, posed, labels=labels)
     return gallery
@@ -177,9 +181,7 @@ def _varied(labels: Tensor) -> Tensor:
     return ranks.argsort(stable=True)
 
 
-def _picked(
-    order: Tensor, images: Tensor, posed: Tensor, start: Path | None
-) -> tuple[Tensor, Tensor, Path | None]:
+def _picked(order: Tensor, images: Tensor, posed: Tensor, start: Path | None) -> tuple[Tensor, Tensor, Path | None]:
     """Some images, their poses, and the path between."""
     order = order.to(images.device)
     if start is not None and start.batch_shape:

@@ -43,8 +43,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
     ),
     "round": (
         "Once round",
-        "A whole turn leads back to the start: what is left is what the flow loses on the longest way"
-        " there is.",
+        "A whole turn leads back to the start: what is left is what the flow loses on the longest way there is.",
     ),
     "undo": (
         "Undo",
@@ -52,8 +51,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
     ),
     "commutator": (
         "Which transformations commute",
-        "Where two flows commute, one after the other and both at once lead to the same place, so "
-        "they mix safely.",
+        "Where two flows commute, one after the other and both at once lead to the same place, so they mix safely.",
     ),
     "log_likelihood": (
         "Likelihood",
@@ -106,8 +104,7 @@ MEANINGS: dict[str, Meaning] = {
     "latent": Meaning(
         "latent, largest",
         "relative",
-        "Distance between the codes before and after, relative to the code's length; the largest over"
-        " images.",
+        "Distance between the codes before and after, relative to the code's length; the largest over images.",
     ),
     "latent_mean": Meaning("latent, mean", "relative", "The same, the mean over images."),
     "nats_per_sequence": Meaning(
@@ -139,8 +136,7 @@ MEANINGS: dict[str, Meaning] = {
     "gap": Meaning(
         "gap",
         "relative",
-        "How far apart first-one-then-the-other and the reverse end, relative to the way, for the "
-        "amount given.",
+        "How far apart first-one-then-the-other and the reverse end, relative to the way, for the amount given.",
     ),
     "amount": Meaning("amount", "amounts", "The amount of each transformation that the gap is for."),
     "safe": Meaning("safe pairs", "", "Pairs whose gap is at most a tenth."),

@@ -86,9 +86,7 @@ def _size(image: bytes) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def table(
-    caption: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], *, words: int = 0
-) -> str:
+def table(caption: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], *, words: int = 0) -> str:
     """A table that scrolls by itself where the page is narrow.
 
     Arguments:
@@ -99,8 +97,7 @@ def table(
     """
     first = len(columns) - words
     head = "".join(
-        f'<th scope="col"{_WORDS if place >= first else ""}>{escape(name)}</th>'
-        for place, name in enumerate(columns)
+        f'<th scope="col"{_WORDS if place >= first else ""}>{escape(name)}</th>' for place, name in enumerate(columns)
     )
     body = "\n".join(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>' for name, cells in rows)
     return (
@@ -112,9 +109,7 @@ def table(
 
 def definitions(meanings: Mapping[str, str]) -> str:
     """A list of terms with their meanings."""
-    items = "".join(
-        f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in meanings.items()
-    )
+    items = "".join(f"<dt>{escape(term)}</dt><dd>{escape(meaning)}</dd>" for term, meaning in meanings.items())
     return f'<dl class="meanings">{items}</dl>'
 
 
@@ -125,7 +120,5 @@ def details(summary: str, body: str, *, unfolded: bool = False) -> str:
 
 def tiles(facts: Sequence[tuple[str, str]]) -> str:
     """Large numbers with what they mean, side by side."""
-    items = "".join(
-        f"<div><dt>{escape(meaning)}</dt><dd>{escape(number)}</dd></div>" for number, meaning in facts
-    )
+    items = "".join(f"<div><dt>{escape(meaning)}</dt><dd>{escape(number)}</dd></div>" for number, meaning in facts)
     return f'<dl class="tiles">{items}</dl>'

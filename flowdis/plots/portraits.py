@@ -206,9 +206,7 @@ def _frame(axes: matplotlib.axes.Axes, curves: Tensor, shown: Tensor) -> None:
     axes.set_aspect("equal")
 
 
-def _thumbnails(
-    axes: matplotlib.axes.Axes, model: LatentFlow, path: Tensor, curves: Tensor, closed: bool
-) -> None:
+def _thumbnails(axes: matplotlib.axes.Axes, model: LatentFlow, path: Tensor, curves: Tensor, closed: bool) -> None:
     """Pictures decoded along the orbit that spans the most, set a little outside of it."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
@@ -231,7 +229,7 @@ def _thumbnails(
         box = AnnotationBbox(
             OffsetImage(picture, zoom=_PICTURE / max(picture.shape[:2]), interpolation="nearest"),
             tuple(point.tolist()), xybox=tuple(outward.tolist()), boxcoords="offset points",
-            pad=0.08, bboxprops={"edgecolor": MUTED, "linewidth": 0.6, "facecolor": "#000000"},
+            pad=0.02, bboxprops={"edgecolor": MUTED, "linewidth": 0.6, "facecolor": "none"},
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6}, zorder=6,
         )  # fmt: skip
         axes.add_artist(box)
@@ -253,9 +251,7 @@ def _finish(
         return
     bar = figure.colorbar(lines, ax=axes, orientation="horizontal", fraction=0.035, pad=0.15, aspect=38)
     ticks = torch.linspace(*ends, 5, dtype=torch.float64)
-    bar.set_ticks(
-        ticks.tolist(), labels=[amount_text(float(v), flow.unit) for v in flow.unit.to_value(ticks)]
-    )
+    bar.set_ticks(ticks.tolist(), labels=[amount_text(float(v), flow.unit) for v in flow.unit.to_value(ticks)])
     bar.ax.tick_params(labelsize=8, color=MUTED, labelcolor=INK, length=2)
     bar.set_label(axis_text(flow.name, flow.unit), fontsize=8, color=INK)
     bar.outline.set_visible(False)

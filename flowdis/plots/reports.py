@@ -96,9 +96,7 @@ def _animation(caption: str, file: FilePath) -> str:
     return picture(caption, content, still=still.getvalue(), alternative=f"Animation: {caption}")
 
 
-def _numbers(
-    metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]] | None
-) -> list[tuple[str, str]]:
+def _numbers(metrics: Mapping[str, Any], history: Sequence[Mapping[str, float]] | None) -> list[tuple[str, str]]:
     """The sections of numbers, known ones first in their order, then the others."""
     sections = []
     plain = {key: value for key, value in metrics.items() if key not in SECTIONS and not _nested(value)}
@@ -111,13 +109,10 @@ def _numbers(
         name, told = SECTIONS.get(key, (title_of(key), ""))
         parts = [f"<p>{told}</p>"] if told else []
         if curves:
-            parts.append(
-                _figure("The terms of the training objective, and the learning rate", training_curves(curves))
-            )
+            parts.append(_figure("The terms of the training objective, and the learning rate", training_curves(curves)))
         if key == "protocols" and isinstance(value, Mapping):
             parts += [
-                _protocol(protocol, tables, first=place == 0)
-                for place, (protocol, tables) in enumerate(value.items())
+                _protocol(protocol, tables, first=place == 0) for place, (protocol, tables) in enumerate(value.items())
             ]
         elif not _empty(value):
             parts.append(metrics_tables(value, section=key, caption=name))
@@ -140,9 +135,7 @@ def _protocol(name: str, tables: Any, *, first: bool) -> str:
     told = PROTOCOLS.get(name, "")
     parts = [f"<h3>{escape(title)}</h3>", f"<p>{told}</p>" if told else ""]
     parts.append(
-        metrics_tables(
-            tables, section="protocols", caption=f"{title}: errors, summed over frames", unfolded=first
-        )
+        metrics_tables(tables, section="protocols", caption=f"{title}: errors, summed over frames", unfolded=first)
     )
     frames = _frames(tables)
     if frames:
@@ -156,9 +149,7 @@ def _frames(tables: Any) -> dict[str, Mapping[str, Sequence[float]]]:
     if not isinstance(errors, Mapping):
         return {}
     frames = {name: table.get("frames") for name, table in errors.items() if isinstance(table, Mapping)}
-    return {
-        name: series for name, series in frames.items() if isinstance(series, Mapping) and "error" in series
-    }
+    return {name: series for name, series in frames.items() if isinstance(series, Mapping) and "error" in series}
 
 
 def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -180,9 +171,7 @@ def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     ):
         worst = _worst(_at(metrics, path), to)
         if worst is not None:
-            facts.append(
-                (f"{worst[0]:.2f} ×", told.format(f"{worst[1].replace('_', ' ')}, the worst of them"))
-            )
+            facts.append((f"{worst[0]:.2f} ×", told.format(f"{worst[1].replace('_', ' ')}, the worst of them")))
     undo, seconds = _at(metrics, ("undo", "latent")), _at(metrics, ("training", "seconds"))
     if isinstance(undo, int | float):
         facts.append((format_number(undo), "of a code's length is lost by a path and its inverse, at most"))

@@ -56,9 +56,7 @@ def contact_sheet(
         ValueError: if the frames have another shape or `columns` is not positive.
     """
     if frames.ndim not in (4, 5) or 0 in frames.shape:
-        raise ValueError(
-            f"`frames` must have shape (T, C, H, W) or (T, N, C, H, W), got {tuple(frames.shape)}"
-        )
+        raise ValueError(f"`frames` must have shape (T, C, H, W) or (T, N, C, H, W), got {tuple(frames.shape)}")
     if frames.ndim == 4:
         return frames
     check_positive("columns", 1 if columns is None else columns)

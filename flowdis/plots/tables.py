@@ -26,7 +26,7 @@ _OVER = {
     ("composition", ("sequential",)): "mean · sequential",
     ("composition", ("linear",)): "mean · linear",
 }
-_FIRST = ("error", "floor", "identity", "constant", "linear", "black", "forward", "backward", "ratio")
+_FIRST = ("error", "ratio", "floor", "identity", "constant", "linear", "black", "forward", "backward")
 _SHARES = {
     "of_floor": ("error", "floor"),
     "of_identity": ("error", "identity"),
@@ -142,9 +142,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _numeric(values: Sequence[Any]) -> bool:
-    return bool(values) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in values
-    )
+    return bool(values) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def _wordy(values: Sequence[Any]) -> bool:
@@ -165,9 +163,7 @@ def _group(group: _Group, section: str, caption: str, unfolded: bool) -> str:
         place, record = next(iter(rows.items()))
         return _list(record, section, place, caption)
     columns = group.columns()
-    shares = [
-        name for name, (of, to) in _SHARES.items() if any(of in row and to in row for row in rows.values())
-    ]
+    shares = [name for name, (of, to) in _SHARES.items() if any(of in row and to in row for row in rows.values())]
     if section == "round":  # once round, the source is the truth, and no edit is no error
         shares = [name for name in shares if name != "of_identity"]
     meanings = [meaning_of(key, section) for key in (*columns, *shares)]
@@ -200,12 +196,7 @@ def _cells(row: Mapping[str, Any], columns: Sequence[str], shares: Sequence[str]
 
 def _share(row: Mapping[str, Any], name: str) -> float | None:
     of, to = (row.get(key) for key in _SHARES[name])
-    if (
-        not isinstance(of, int | float)
-        or not isinstance(to, int | float)
-        or not to
-        or not math.isfinite(of / to)
-    ):
+    if not isinstance(of, int | float) or not isinstance(to, int | float) or not to or not math.isfinite(of / to):
         return None
     return of / to
 

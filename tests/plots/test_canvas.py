@@ -70,8 +70,7 @@ def test_a_dark_figure_swaps_greys_and_leaves_colours_images_and_the_figure():
     axes.axvspan(0.5, 1.0, color="#c02020")
     figure.text(0.1, 0.1, "a", color=INK)
     light, dark, again = (
-        np.asarray(Image.open(io.BytesIO(figure_png(figure, ground=False, dark=dark))))
-        for dark in (False, True, False)
+        np.asarray(Image.open(io.BytesIO(figure_png(figure, ground=False, dark=dark)))) for dark in (False, True, False)
     )
     assert (light == again).all()
     assert tuple(light[20, 30][:3]) == (0x20,) * 3

@@ -31,9 +31,7 @@ def test_a_turn_in_latent_space_is_drawn_as_a_round_orbit():
     matrix[0, 0, 1], matrix[0, 1, 0] = -math.pi / 4, math.pi / 4
     fields = LinearField(("rotate",), 4, generator=torch.Generator())
     fields.load_state_dict({"matrix": matrix})
-    config = LatentFlowConfig(
-        (1, 8, 8), {"rotate": Unit("degree", 45.0)}, dim=4, channels=(4,), field="linear"
-    )
+    config = LatentFlowConfig((1, 8, 8), {"rotate": Unit("degree", 45.0)}, dim=4, channels=(4,), field="linear")
     model = LatentFlow(config, fields=fields).eval()
     figure = latent_portrait(model, stills(6, 1, 8, 8), orbits=2, arrows=4)
     panel = figure.axes[0]

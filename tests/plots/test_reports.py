@@ -144,9 +144,9 @@ def test_the_page_can_be_read_by_all(page):
 def test_what_is_not_there_is_left_out(tmp_path):
     text = write_report(tmp_path, title="Nothing").read_text(encoding="utf-8")
     assert Page(text).all("section") == []
-    text = write_report(
-        tmp_path, title="Little", metrics={"undo": {"latent": 0.5}, "protocols": {}}
-    ).read_text(encoding="utf-8")
+    text = write_report(tmp_path, title="Little", metrics={"undo": {"latent": 0.5}, "protocols": {}}).read_text(
+        encoding="utf-8"
+    )
     headings = [words for words in Page(text).words if words in ("Undo", "Equivariance", "Training")]
     assert set(headings) == {"Undo"}
 

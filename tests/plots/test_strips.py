@@ -54,8 +54,7 @@ def test_equal_images_have_a_black_difference_and_opposite_hues_a_bright_one(sig
     red[:, 0] = 1.0
     cyan = 1 - red
     same, other = (
-        strip(red, red.expand(2, 1, 3, 6, 6), edit.expand(2, 1, 3, 6, 6), signed=signed)
-        for edit in (red, cyan)
+        strip(red, red.expand(2, 1, 3, 6, 6), edit.expand(2, 1, 3, 6, 6), signed=signed) for edit in (red, cyan)
     )
     rows = [np.asarray(figure.axes[1].get_images()[0].get_array())[-6:, :6, :3] for figure in (same, other)]
     assert rows[0].max() <= 4

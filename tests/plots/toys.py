@@ -19,9 +19,7 @@ __all__ = ["clipped", "stills", "texts", "tiny_model"]
 def tiny_model(
     names: Sequence[str] = ("rotate", "hue"), *, channels: int = 3, units: dict[str, Unit] | None = None
 ) -> LatentFlow:
-    config = LatentFlowConfig(
-        (channels, 8, 8), units or units_of(names), dim=4, channels=(4,), decoder_hidden=8
-    )
+    config = LatentFlowConfig((channels, 8, 8), units or units_of(names), dim=4, channels=(4,), decoder_hidden=8)
     return LatentFlow(config, generator=torch.Generator().manual_seed(0)).eval()
 
 
