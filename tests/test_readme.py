@@ -1,7 +1,9 @@
-"""The front door: the README's commands are what is run on a bare machine, and its code does what it says."""
+"""The front door: the README's commands are what a bare machine runs, and the pages' code does what they say."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -44,17 +46,25 @@ def shell_commands() -> Iterator[tuple[str, list[str]]]:
 def test_the_two_commands_are_what_a_bare_machine_runs():
     """Its lines may add options after them, say --quiet, and write elsewhere than here."""
     first, second = (block for block in blocks(README, "bash") if block.startswith("pip install"))
-    lines = [shlex.split(line, comments=True) for line in (ROOT / ".ci/run").read_text().splitlines() if "'" not in line]
+    lines = [
+        shlex.split(line, comments=True) for line in (ROOT / ".ci/run").read_text().splitlines() if "'" not in line
+    ]
     run = [[word.removeprefix("$work/") for word in words if word != "--quiet"] for words in lines]
     for command in (*steps(first), *steps(second)):
         assert any(words[: len(command)] == command for words in run), f".ci/run does not run {shlex.join(command)}"
 
 
-def test_the_code_runs_as_it_stands(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def in_a_folder_with_a_model(tmp_path, monkeypatch):
+    """Where `demo/model` is what a demonstration leaves behind, but small and untrained."""
     names = ("scale", "rotate", "hue")
     model = fd.LatentFlow(fd.LatentFlowConfig((3, 28, 28), fd.data.units_of(names), dim=8, channels=(4,)))
     model.save_pretrained(tmp_path / "demo/model")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("in_a_folder_with_a_model")
+def test_the_code_of_the_readme_does_what_it_says(capsys):
     (code,) = blocks(README, "python")
     found: dict[str, object] = {}
     exec(code, found)
@@ -69,6 +79,19 @@ def test_the_code_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert len([float(number) for number in printed[0].split()]) == 3
     assert len(printed) == 2
+
+
+@pytest.mark.usefixtures("in_a_folder_with_a_model")
+def test_the_code_of_the_tour_runs():
+    found: dict[str, object] = {}
+    exec("\n".join(blocks((ROOT / "docs/tour.md").read_text(), "python")), found)
+
+    assert found["edited"].shape == (10, 3, 28, 28)
+    assert found["frames"].shape == (24, 10, 3, 28, 28)
+    assert found["same"].shape == (10, 8)
+    assert found["upright"].shape == (10, 3, 28, 28)
+    assert found["degrees"].shape == (10,)
+    assert Path("turning.gif").stat().st_size > 0
 
 
 @pytest.mark.parametrize(("line", "arguments"), [pytest.param(*case, id=case[0]) for case in shell_commands()])
@@ -86,9 +109,41 @@ def test_links_within_the_repository_lead_somewhere():
             assert target.startswith("http") or (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_tables_of_results_are_marked_alike():
-    """What writes the figures finds every table that stands in the pages."""
-    source = (ROOT / "docs/make_tables.py").read_text()
-    names = re.findall(r"<!-- table: ([\w-]+) -->", README + (ROOT / "docs/results.md").read_text())
-    assert {"demo-orbit", "published"} <= set(names)
-    assert all(f'"{name}"' in source for name in names)
+ERROR = {"error": 30.0, "floor": 20.0, "identity": 90.0, "black": 80.0, "constant": 70.0, "linear": 60.0}
+
+
+def metrics(seed: int) -> dict[str, object]:
+    """What a run leaves behind, its errors those above times one more than its seed."""
+    error = {name: value * (seed + 1) for name, value in ERROR.items()}
+    each = {name: error | {"without_last": {"error": 25.0}} for name in ("scale", "rotate", "hue")}
+    return {
+        "protocols": {"published": {"equivariance": each}, "orbit": {"equivariance": each}},
+        "composition": {"pairs": {"rotate 45, hue 120": {"sequential": error, "linear": error}}},
+        "backwards": {"hue": {"controls": {"forward": error, "backward": error}}},
+        "round": {"hue": error},
+        "undo": {"pixels": 0.01, "latent": 1e-6},
+        "log_likelihood": {"nats_per_sequence": -1234.0},
+        "training": {"steps": 10, "seconds": 300.0, "frames_per_second": 1e3, "parameters": 5, "seed": seed},
+    }
+
+
+def test_tables_of_results_are_medians_over_runs(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("make_tables", ROOT / "docs/make_tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    pages = [tmp_path / page.name for page in tables.PAGES]
+    for page, source in zip(pages, tables.PAGES, strict=True):
+        page.write_text(source.read_text())
+    runs = [tmp_path / f"{seed}.json" for seed in range(3)]
+    for seed, file in enumerate(runs):
+        file.write_text(json.dumps(metrics(seed)))
+    monkeypatch.setattr(tables, "PAGES", pages)
+    tables.main(["--demo", *map(str, runs), "--published", str(runs[0])])
+
+    readme, results = (page.read_text() for page in pages)
+    assert "| **flowdis** | 60.0 | 60.0 | 60.0 |" in readme
+    assert "| flowdis / floor | 1.50 | 1.50 | 1.50 |" in readme
+    assert "| **flowdis**, frames 1 to 8 | 30.0 | 30.0 | 30.0 |" in results
+    assert "| hue, once round | 60.0 | 40.0 | 180 | 1.50 |" in results
+    assert "| seeds | 0, 1, 2 |" in results
+    assert "—" not in "".join(line for line in (readme + results).splitlines() if line.startswith("|"))

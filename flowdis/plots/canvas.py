@@ -124,7 +124,7 @@ def amount_text(value: float, unit: Unit) -> str:
     elif unit.name in _SIGNED:
         text = ("0" if abs(value) < 5e-4 else f"{value:+.2g}") + _SIGNED[unit.name]
     else:
-        text = f"{value:.3g} {unit.name}"
+        text = f"{value:.3g}" + (f" {unit.name}" if unit.name != "amount" else "")
     return text.replace("-", "−")
 
 

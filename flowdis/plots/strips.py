@@ -152,9 +152,10 @@ def _layout(edit: Tensor, compared: bool, lines: Mapping[str, list[str]], title:
     frames, height, width = edit.shape[0], edit.shape[-2], edit.shape[-1]
     room = min(_LARGEST, _WIDEST // frames)
     widest = max((text_width(text, _SIZE) for texts in lines.values() for text in texts), default=0.0)
-    room = max(room, round(widest * DPI * 1.1))
     size = room / max(height, width)
-    scale = max(1, int(size)) / DPI if size >= 1 else size / DPI
+    # Small images are magnified by a whole number, which leaves room for what stands above them.
+    least = (widest + 0.08) * DPI / (width + _gap(width))
+    scale = max(int(size), math.ceil(least)) / DPI if size >= 1 else max(size, least) / DPI
     names = ["difference", "truth", *lines] if compared else ["edit", *lines]
     return _Layout(
         tile=(height * scale, width * scale),

@@ -23,6 +23,8 @@ class TrainingConfig:
             large motions alone nothing is learned at first: while fields are still at rest, their best
             decoding is the orbit's mean.
         learning_rate: The highest learning rate of AdamW.
+        beta2: AdamW's decay of squared gradients. In runs of a few thousand steps, 0.98 learns much faster than the
+            usual 0.999, whose memory is as long as the run.
         warmup: Steps over which the learning rate rises.
         weight_decay: AdamW's decoupled weight decay, on matrices and kernels.
         clip: The largest norm of the gradient of the loss in nats per pixel.
@@ -41,7 +43,8 @@ class TrainingConfig:
     batch_size: int = 128
     frames: int = 1
     ramp: float = 0.4
-    learning_rate: float = 2e-3
+    learning_rate: float = 6e-3
+    beta2: float = 0.98
     warmup: int = 100
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -56,5 +59,7 @@ class TrainingConfig:
             check_positive(name, getattr(self, name))
         for name in ("ramp", "warmup", "weight_decay", "checkpoint_seconds"):
             check_positive(name, getattr(self, name), zero=True)
+        if not 0 <= self.beta2 < 1:
+            raise ValueError(f"`beta2` must lie in [0, 1), got {self.beta2}")
         if self.steps is not None:
             check_positive("steps", self.steps)

@@ -97,7 +97,7 @@ RECIPES: dict[str, Recipe] = {
     "demo": Recipe(
         "demo",
         orbit_motions(_DIGITS),
-        training=TrainingConfig(learning_rate=4e-3, weights=Weights(kl_initial=0.1, kl_path=0.1)),
+        training=TrainingConfig(weights=Weights(kl_initial=0.1, kl_path=0.1)),
     ),
     "published": Recipe(
         "published",
@@ -109,6 +109,7 @@ RECIPES: dict[str, Recipe] = {
         training=TrainingConfig(
             minutes=60.0,
             learning_rate=3e-3,
+            beta2=0.999,
             weight_decay=0.05,
             ramp=0.1,
             solver_steps=6,

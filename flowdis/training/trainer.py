@@ -196,7 +196,7 @@ def _optimizer(model: LatentFlow, config: TrainingConfig) -> torch.optim.AdamW:
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2))
 
 
 def _learning_rate(config: TrainingConfig, step: int, progress: float) -> float:
