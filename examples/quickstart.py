@@ -1,6 +1,6 @@
 """Turns and recolours a real digit: `python examples/quickstart.py [MODEL_FOLDER] [PICTURE.png]`.
 
-The model is that of `flowdis demo`; where there is none yet, a rough one is trained for 20 seconds.
+The model is that of `flowdis demo`; where there is none yet, a rough one is trained for 40 seconds.
 """
 
 import sys
@@ -20,7 +20,7 @@ else:
     recipe = fd.recipe("demo")
     model = recipe.model((3, 28, 28))
     sequences = recipe.sequences(fd.data.digits()[0])
-    training = replace(recipe.training, minutes=1 / 3, batch_size=32, warmup=20)
+    training = replace(recipe.training, minutes=2 / 3, batch_size=16, warmup=20)
     fd.Trainer(model, sequences, training).run()
 
 digit = fd.data.digits(train=False)[0][420]  # a four that the model was not trained on

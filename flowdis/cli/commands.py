@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from flowdis import __version__
+import flowdis
 from flowdis.cli.demo import Demo
 from flowdis.cli.edit import Edit
 from flowdis.cli.evaluate import Evaluate
@@ -38,6 +38,6 @@ def run(arguments: Sequence[str]) -> int:
         SystemExit: with status 0 after help was asked for, 2 if the arguments cannot be read.
     """
     if list(arguments) == ["--version"]:
-        print(f"flowdis {__version__}")
+        print(f"flowdis {flowdis.__version__}")
         return 0
     return tyro.cli(_Command, args=arguments, prog="flowdis", description=_DESCRIPTION, config=_STYLE).run()

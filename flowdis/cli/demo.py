@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flowdis._checks import check_positive
 from flowdis.cli.options import load_stills, pick_device
 from flowdis.cli.pipeline import measure, picture, settings_of, train
 from flowdis.cli.runs import Run
@@ -51,6 +52,7 @@ class Demo:
             ValueError: if an option is out of range, or the folder holds another run.
             FlowError: if training diverges.
         """
+        check_positive("limit", 1 if self.limit is None else self.limit)
         chosen = recipe("demo")
         training = replace(
             chosen.training,

@@ -14,7 +14,6 @@ from flowdis.cli.runs import plain, write_json
 from flowdis.cli.tables import error_tables, short_table
 from flowdis.data import check_writable
 from flowdis.metrics import Evaluation, evaluate, evaluate_protocol
-from flowdis.metrics.batches import spread
 from flowdis.models import LatentFlow
 
 __all__ = ["Evaluate"]
@@ -68,21 +67,16 @@ class Evaluate:
             print(json.dumps(plain(metrics), indent=2))
         else:
             tables = [error_tables(metrics), short_table(metrics) if self.protocol == "all" else ""]
-            print(
-                "\n\n".join(table for table in tables if table)
-                or "no transformation of the model can be drawn"
-            )
+            print("\n\n".join(table for table in tables if table) or "no transformation of the model can be drawn")
         return 0
 
     def _measured(self, model: LatentFlow) -> dict[str, Any]:
         folder = None if self.images is None else self.images.expanduser()
         stills = load_stills(folder, model.image_shape, skip_bad=self.skip_bad)
-        train, generator = spread(stills.train, self.limit), torch.Generator().manual_seed(self.seed)
+        train, generator = stills.fitting(self.limit, model.dim), torch.Generator().manual_seed(self.seed)
         if self.protocol == "all":
             return evaluate(
                 model, train, stills.test, generator=generator, limit=self.limit, quiet=self.quiet
             ).to_json()
-        errors = evaluate_protocol(
-            model, train, stills.test, self.protocol, generator=generator, limit=self.limit
-        )
+        errors = evaluate_protocol(model, train, stills.test, self.protocol, generator=generator, limit=self.limit)
         return Evaluation(protocols={self.protocol: errors}).to_json() if errors else {}

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from flowdis._checks import check_choice
 from flowdis.data import digits, load_images
+from flowdis.metrics.batches import spread
 
 __all__ = ["ImageShape", "Stills", "load_stills", "pick_device", "plain_warnings"]
 
@@ -46,6 +47,15 @@ class Stills:
         channels, height, width = self.train.shape[1:]
         return channels, height, width
 
+    def fitting(self, limit: int | None, dim: int) -> Float[Tensor, "fitting C H W"]:
+        """The images to fit controls of D latents on: about as many as are tested on, but no fewer than D.
+
+        Arguments:
+            limit: At most so many test images are measured on; all where left out.
+            dim: The number D of latents.
+        """
+        return spread(self.train, None if limit is None else max(limit, dim))
+
 
 def load_stills(folder: Path | None, image_shape: ImageShape | None, *, skip_bad: bool = False) -> Stills:
     """The digits, or one's own images, every fifth of which is kept for testing.
@@ -63,9 +73,7 @@ def load_stills(folder: Path | None, image_shape: ImageShape | None, *, skip_bad
     if folder is None:
         channels = 3 if image_shape is None else image_shape[0]
         if channels not in (1, 3) or (image_shape is not None and image_shape[1:] != (28, 28)):
-            raise ValueError(
-                f"`images` must be a folder where they are of shape {image_shape}; digits are (3, 28, 28)"
-            )
+            raise ValueError(f"`images` must be a folder where they are of shape {image_shape}; digits are (3, 28, 28)")
         train, _ = digits(colour=channels == 3)
         test, labels = digits(train=False, colour=channels == 3)
         return Stills("digits", train, test, labels)
@@ -73,9 +81,7 @@ def load_stills(folder: Path | None, image_shape: ImageShape | None, *, skip_bad
         shape = image_shape or _shape_of_first(folder, skip_bad)
         images, files = load_images(folder, image_shape=shape, skip_bad=skip_bad)
     if len(files) < _EVERY:
-        raise ValueError(
-            f"`images` must hold at least {_EVERY} images, of which one is for testing, got {len(files)}"
-        )
+        raise ValueError(f"`images` must hold at least {_EVERY} images, of which one is for testing, got {len(files)}")
     tested = torch.arange(len(images)) % _EVERY == _EVERY - 1
     return Stills(f"images of {folder}", images[~tested], images[tested])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,6 @@ from flowdis.cli.options import Stills
 from flowdis.cli.runs import Run, write_json
 from flowdis.dynamics import FlowError
 from flowdis.metrics import evaluate
-from flowdis.metrics.batches import spread
 from flowdis.models import LatentFlow
 from flowdis.plots import Gallery, demo_figures, write_report
 from flowdis.training import Trainer, TrainingResult
@@ -33,7 +32,8 @@ def settings_of(recipe: Recipe, stills: Stills, source: object) -> dict[str, Any
         stills: The images.
         source: Where they come from: a folder, or None for digits.
     """
-    names = ("name", "single", "field", "dim", "channels", "likelihood")
+    apart = ("motions", "augmentation", "training")
+    names = [field.name for field in fields(Recipe) if field.name not in apart]
     return {
         "recipe": {name: getattr(recipe, name) for name in names},
         "transforms": {name: asdict(motion) for name, motion in recipe.motions.items()},  # type: ignore[call-overload]
@@ -106,7 +106,7 @@ def measure(
         model: The model.
         stills: The images.
         result: What its training came to.
-        limit: At most so many images to measure on, and to fit the controls on; all where left out.
+        limit: At most so many images to measure on; all where left out.
         quiet: Whether to show no progress.
 
     Returns:
@@ -114,7 +114,7 @@ def measure(
     """
     evaluation = evaluate(
         model,
-        spread(stills.train, limit),
+        stills.fitting(limit, model.dim),
         stills.test,
         generator=torch.Generator().manual_seed(recipe.training.seed),
         limit=limit,

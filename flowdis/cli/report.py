@@ -43,9 +43,7 @@ class Report:
         metrics = run.read_metrics()
         model = LatentFlow.from_pretrained(run.model).to(pick_device(self.device))
         folder = run.settings().get("images", {}).get("folder")
-        stills = load_stills(
-            None if folder is None else Path(folder), model.image_shape, skip_bad=self.skip_bad
-        )
+        stills = load_stills(None if folder is None else Path(folder), model.image_shape, skip_bad=self.skip_bad)
         picture(run, model, stills, metrics, quiet=self.quiet)
         if not self.quiet:
             print(f"Look at {run.report}")

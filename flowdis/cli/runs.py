@@ -131,9 +131,7 @@ class Run:
             entries = [json.loads(line) for line in self._log.read_text().splitlines()]
         except ValueError as error:
             raise ValueError(f"{self._log} must hold one JSON object a line: {error}") from error
-        return [
-            {key: math.nan if value is None else value for key, value in entry.items()} for entry in entries
-        ]
+        return [{key: math.nan if value is None else value for key, value in entry.items()} for entry in entries]
 
 
 def write_json(file: Path, values: Mapping[str, Any]) -> Path:

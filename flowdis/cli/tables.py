@@ -23,8 +23,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     def line(row: Sequence[str]) -> str:
         first, *others = (
-            cell.ljust(w) if i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         )
         return "  ".join((first, *others)).rstrip()
 
@@ -54,11 +53,7 @@ def short_table(metrics: Mapping[str, Any]) -> str:
         (label, *(f"{record[name]:.1f}" for name in ("error", "floor", "identity")), _ratio(record))
         for label, record in _records(metrics)
     ]
-    return (
-        text_table(("", "error", "floor", "identity", "error/floor"), rows)
-        if rows
-        else "nothing to compare with"
-    )
+    return text_table(("", "error", "floor", "identity", "error/floor"), rows) if rows else "nothing to compare with"
 
 
 def _records(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from flowdis._checks import check_positive
 from flowdis.cli.options import ImageShape, Stills, load_stills, pick_device
 from flowdis.cli.pipeline import measure, settings_of, train
 from flowdis.cli.runs import Run
@@ -111,6 +112,9 @@ class Train:
         chosen = replace(chosen, **{name: value for name, value in made.items() if value is not None})
         if not self.transforms:
             return chosen
+        twice = [name for index, name in enumerate(self.transforms) if name in self.transforms[:index]]
+        if twice:
+            raise ValueError(f"`transforms` must be different names, got {twice[0]} twice")
         upright = self.recipe == "published"
         return replace(
             chosen,
@@ -119,5 +123,6 @@ class Train:
 
     def _check(self, chosen: Recipe, stills: Stills) -> None:
         """Finds options that do not go together before anything is written."""
+        check_positive("limit", 1 if self.limit is None else self.limit)
         chosen.sequences(stills.train)
         chosen.model(stills.image_shape)

@@ -82,9 +82,7 @@ def lie_brackets(bank: FieldBank, z: _Codes) -> _Brackets:
 
 
 @torch.no_grad()
-def commutator(
-    model: LatentFlow, images: Stills, *, amount: float = 1.0, batch_size: int = 250
-) -> Commutator:
+def commutator(model: LatentFlow, images: Stills, *, amount: float = 1.0, batch_size: int = 250) -> Commutator:
     """The Lie brackets of the model's fields at the codes of images, in size.
 
     Arguments:

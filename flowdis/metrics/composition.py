@@ -145,9 +145,7 @@ def composition_error(
         FlowError: if a flow cannot be integrated.
     """
     both = (
-        path_error(
-            model, images, path, start=start, controls=controls, batch_size=batch_size, generator=generator
-        )
+        path_error(model, images, path, start=start, controls=controls, batch_size=batch_size, generator=generator)
         for path in (first >> second, first + second)
     )
     return CompositionError(*both)

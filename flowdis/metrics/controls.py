@@ -14,9 +14,7 @@ __all__ = ["code_pairs", "fit_controls"]
 
 
 @torch.no_grad()
-def code_pairs(
-    model: LatentFlow, sequences: Sequences, *, batch_size: int = 250
-) -> tuple[Tensor, Tensor, Tensor]:
+def code_pairs(model: LatentFlow, sequences: Sequences, *, batch_size: int = 250) -> tuple[Tensor, Tensor, Tensor]:
     """The mean codes of neighbouring frames, and what was done between them.
 
     Arguments:

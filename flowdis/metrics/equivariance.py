@@ -98,8 +98,7 @@ def equivariance_error(
     """
     controls = {} if controls is None else controls
     return {
-        name: _mean_error(name, model, batches, controls, batch_size, generator)
-        for name, batches in sequences.items()
+        name: _mean_error(name, model, batches, controls, batch_size, generator) for name, batches in sequences.items()
     }
 
 

@@ -78,9 +78,7 @@ def evaluate_protocol(
         train = protocol_sequences(model, stills, protocol, generator=generator, batch_size=batch_size)
         controls = fit_controls(model, train, batch_size=batch_size)
     stills = spread(test_images, limit)
-    test = protocol_sequences(
-        model, stills, protocol, generator=generator, names=names, batch_size=batch_size
-    )
+    test = protocol_sequences(model, stills, protocol, generator=generator, names=names, batch_size=batch_size)
     return equivariance_error(model, test, controls=controls, batch_size=batch_size, generator=generator)
 
 
@@ -184,9 +182,7 @@ def _drawn_jobs(
 def _likelihood(
     model: LatentFlow, stills: Stills, samples: int, generator: torch.Generator, batch_size: int
 ) -> LogLikelihood:
-    sequences = TransformSequences(
-        stills, motions("published", drawable(model)), units=model.units, single=1.0
-    )
+    sequences = TransformSequences(stills, motions("published", drawable(model)), units=model.units, single=1.0)
     batch = sequences.batch(torch.arange(len(stills)), generator=generator)
     return log_likelihood(model, batch, samples=samples, generator=generator, batch_size=batch_size)
 

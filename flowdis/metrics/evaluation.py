@@ -51,9 +51,7 @@ class Evaluation:
         Composition errors are means over pairs, undo errors the worst over paths; both are also given singly.
         """
         table = {
-            "protocols": {
-                protocol: {"equivariance": _written(errors)} for protocol, errors in self.protocols.items()
-            },
+            "protocols": {protocol: {"equivariance": _written(errors)} for protocol, errors in self.protocols.items()},
             "composition": _composition(self.composition),
             "backwards": _written(self.backwards),
             "round": _written(self.round),

@@ -147,7 +147,7 @@ def once_round(bench: Bench) -> dict[str, PathError]:
     return {name: bench.error(bench.path(name, period)) for name, period in periods.items() if period}
 
 
-def undos(bench: Bench, *, limit: int = 100) -> dict[str, UndoError]:
+def undos(bench: Bench, *, limit: int = 50) -> dict[str, UndoError]:
     """The errors of going far and back, for each transformation, and for all of them in a row."""
     model, images = bench.model, spread(bench.images, limit)
     paths = {name: far_path(model, name) for name in model.names}
@@ -157,9 +157,7 @@ def undos(bench: Bench, *, limit: int = 100) -> dict[str, UndoError]:
         for path in others:
             row = row >> path
         paths[" then ".join(model.names)] = row
-    return {
-        name: undo_error(model, images, path, batch_size=bench.batch_size) for name, path in paths.items()
-    }
+    return {name: undo_error(model, images, path, batch_size=bench.batch_size) for name, path in paths.items()}
 
 
 def gaps(bench: Bench, *, limit: int = 250) -> dict[str, float]:

@@ -92,9 +92,7 @@ def protocol_sequences(
     moving = known if names is None else tuple(check_choice("names", name, known) for name in names)
     drawn: dict[str, Iterable[SequenceBatch]] = {}
     for name in moving:
-        sequences = TransformSequences(
-            images, motions(protocol, known), units=model.units, single=1.0, which=name
-        )
+        sequences = TransformSequences(images, motions(protocol, known), units=model.units, single=1.0, which=name)
         seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
         drawn[name] = _Drawn(sequences, batch_size, seed)
     return drawn
@@ -114,4 +112,4 @@ def random_start(model: LatentFlow, count: int, generator: torch.Generator) -> P
         motion.draw(count, TRANSFORMS[name], 8, generator)[0] / units[name].step
         for name, motion in motions("orbit", names).items()
     ]
-    return Path(names, torch.stack(begins, dim=-1).unsqueeze(0))
+    return Path(names, torch.stack(begins, dim=-1).unsqueeze(0).cpu())

@@ -228,7 +228,10 @@ def _walks(model: LatentFlow, frames: int) -> Iterator[tuple[str, str, _Walk, _W
 
 def _alone(flow: Flow, low: float, high: float, frames: int, closed: bool) -> _Walk:
     first, last = (float(flow.unit.to_amount(value)) for value in (low, high))
-    amounts = torch.linspace(first, last, frames + closed, dtype=torch.float64)[int(closed) :]
+    if closed:  # from the pose itself: one path serves every frame
+        times = torch.linspace(0, 1, frames + 1, dtype=torch.float64)[1:]
+        return _Walk((flow,), flow.by_amount(last - first), times)
+    amounts = torch.linspace(first, last, frames, dtype=torch.float64)
     return _Walk((flow,), flow.by_amount(amounts.unsqueeze(-1)))
 
 
@@ -259,6 +262,7 @@ def _reach(flow: Flow) -> float:
 
 def _looped(frames: Tensor, loop: _Walk) -> Tensor:
     """Frames that end where they start: as they are once round, else there and back again."""
-    if loop.times is None and natural_span(loop.flows[0].name, loop.flows[0].unit)[2]:
+    flow = loop.flows[0]
+    if len(loop.flows) == 1 and natural_span(flow.name, flow.unit)[2]:
         return frames
     return torch.cat([frames, frames[1:-1].flip(0)])

@@ -37,6 +37,7 @@ class _Layout:
     """Inches of everything, so that image pixels fall on whole figure pixels wherever images are small."""
 
     tile: tuple[float, float]  # height, width
+    magnified: bool
     gap: float
     labels: float
     values: int
@@ -44,6 +45,10 @@ class _Layout:
     frames: int
     bar: float
     title: float
+
+    @property
+    def interpolation(self) -> str:
+        return "nearest" if self.magnified else "antialiased"
 
     @property
     def left(self) -> float:
@@ -107,10 +112,10 @@ def strip(
     for index in range(count):
         top = height - _EDGE - head - index * every
         original = _place(figure, _EDGE, top, layout.tile[1], layout.tile[0])
-        original.imshow(to_pixels(source[index]), interpolation=_interpolation(source), aspect="auto")
+        original.imshow(to_pixels(source[index]), interpolation=layout.interpolation, aspect="auto")
         block = _place(figure, layout.left, top, layout.across, layout.block)
         frames = None if truth is None else truth[:, index]
-        _draw(block, frames, edit[:, index], signed)
+        _draw(block, frames, edit[:, index], signed, layout.interpolation)
         if index == 0:
             original.set_title("source", fontsize=_SIZE, color=INK, pad=4)
             _write_values(block, lines, edit.shape[-1])
@@ -159,6 +164,7 @@ def _layout(edit: Tensor, compared: bool, lines: Mapping[str, list[str]], title:
     names = ["difference", "truth", *lines] if compared else ["edit", *lines]
     return _Layout(
         tile=(height * scale, width * scale),
+        magnified=size >= 1,
         gap=_gap(width) * scale,
         labels=_whole(max(text_width(name, _SIZE) for name in names) + 0.22),
         values=max(1, len(lines)),
@@ -178,10 +184,6 @@ def _gap(width: int) -> int:
     return max(1, round(width / 14))
 
 
-def _interpolation(images: Tensor) -> str:
-    return "nearest" if max(images.shape[-2:]) <= _LARGEST else "antialiased"
-
-
 def _place(
     figure: matplotlib.figure.Figure, left: float, top: float, width: float, height: float
 ) -> matplotlib.axes.Axes:
@@ -196,7 +198,7 @@ def _place(
     return axes
 
 
-def _draw(axes: matplotlib.axes.Axes, truth: Tensor | None, edit: Tensor, signed: bool) -> None:
+def _draw(axes: matplotlib.axes.Axes, truth: Tensor | None, edit: Tensor, signed: bool, interpolation: str) -> None:
     """Draws the rows of one image as one picture, transparent between the tiles, and writes their names."""
     rows = {"edit": to_pixels(edit)}
     if truth is not None:
@@ -205,7 +207,7 @@ def _draw(axes: matplotlib.axes.Axes, truth: Tensor | None, edit: Tensor, signed
     gap = _gap(width)
     tiles = torch.from_numpy(np.stack(list(rows.values()))).movedim(-1, 2)
     sheet = grid(torch.cat([tiles, torch.full_like(tiles[:, :, :1], 255)], dim=2), gap=gap)
-    axes.imshow(sheet.movedim(0, -1).numpy(), interpolation=_interpolation(edit), aspect="auto")
+    axes.imshow(sheet.movedim(0, -1).numpy(), interpolation=interpolation, aspect="auto")
     middles = [row * (height + gap) + height / 2 - 0.5 for row in range(len(rows))]
     axes.set_yticks(middles, list(rows), fontsize=_SIZE, color=INK)
     axes.tick_params(length=0, pad=5)

@@ -87,9 +87,7 @@ def drawn(count: int, weight: Tensor, model: LatentFlow) -> tuple[SequenceBatch,
 def test_it_meets_the_exact_value() -> None:
     model, weight = model_and_weight()
     batch, exact = drawn(20, weight, model)
-    result = log_likelihood(
-        model, batch, samples=20_000, generator=torch.Generator().manual_seed(0), batch_size=40_000
-    )
+    result = log_likelihood(model, batch, samples=20_000, generator=torch.Generator().manual_seed(0), batch_size=40_000)
     # Weights vary by a factor of a few, as the encoder has seen one frame of four.
     assert result.nats_per_sequence == pytest.approx(float(exact.mean()), abs=1e-2)
     torch.testing.assert_close(result.nats, exact, rtol=0, atol=6e-2)
@@ -98,9 +96,7 @@ def test_it_meets_the_exact_value() -> None:
 def test_one_sample_is_exact_where_the_posterior_is() -> None:
     model, weight = model_and_weight()
     batch, _ = drawn(7, weight, model)
-    still = SequenceBatch(
-        ("turn",), batch.first, batch.frames[:1], batch.times[:1], batch.amounts, batch.length
-    )
+    still = SequenceBatch(("turn",), batch.first, batch.frames[:1], batch.times[:1], batch.amounts, batch.length)
     covariance = weight @ weight.mT + NOISE**2 * torch.eye(PIXELS, dtype=torch.float64)
     images = batch.first.flatten(1)
     exact = MultivariateNormal(torch.full_like(images, 0.5), covariance).log_prob(images)
@@ -150,9 +146,7 @@ def test_it_does_not_depend_on_the_batch_size() -> None:
     model, weight = model_and_weight()
     batch, _ = drawn(5, weight, model)
     results = [
-        log_likelihood(
-            model, batch, samples=6, generator=torch.Generator().manual_seed(1), batch_size=size
-        ).nats
+        log_likelihood(model, batch, samples=6, generator=torch.Generator().manual_seed(1), batch_size=size).nats
         for size in (1, 2, 7, 250)
     ]
     for other in results[1:]:

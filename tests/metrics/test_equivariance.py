@@ -74,9 +74,7 @@ def test_results_do_not_depend_on_the_batch_size(generator):
     results = []
     for batch_size in (2, 250):
         source = torch.Generator().manual_seed(5)
-        drawn = protocol_sequences(
-            model, images, "orbit", generator=source, names=["rotate"], batch_size=batch_size
-        )
+        drawn = protocol_sequences(model, images, "orbit", generator=source, names=["rotate"], batch_size=batch_size)
         controls = fit_controls(model, drawn, batch_size=batch_size)
         results.append(equivariance_error(model, drawn, controls=controls, batch_size=batch_size))
     for other in results[1:]:

@@ -25,9 +25,7 @@ def table(model, *, train=12, test=3, **options):
     shape = model.image_shape
     generator = torch.Generator().manual_seed(0)
     settings = {"likelihood_samples": 3, "quiet": True, **options}
-    result = evaluate(
-        model, images(train, *shape[:2]), images(test, *shape[:2]), generator=generator, **settings
-    )
+    result = evaluate(model, images(train, *shape[:2]), images(test, *shape[:2]), generator=generator, **settings)
     return json.loads(json.dumps(result.to_json(), allow_nan=False))
 
 
@@ -98,9 +96,7 @@ def test_a_transformation_of_the_users_own_is_measured_where_no_truth_is_needed(
     units = {"age": Unit("year"), "mood": Unit()}
     own = linear_model({"age": 0.1 * eye, "mood": 0.2 * eye}, units=units, solver=coarse)
     shape = own.image_shape
-    result = evaluate(
-        own, images(3, shape[0], 4), images(3, shape[0], 4), generator=torch.Generator(), quiet=True
-    )
+    result = evaluate(own, images(3, shape[0], 4), images(3, shape[0], 4), generator=torch.Generator(), quiet=True)
     assert set(result.to_json()) == {"undo", "commutator"}
     units = {"age": Unit("year"), **units_of(["rotate"])}
     both = linear_model({"age": 0.1 * eye, "rotate": 0 * eye}, units=units, solver=coarse)
@@ -195,8 +191,7 @@ def test_starts_are_those_of_the_orbit_protocol(generator):
     model = small_model("scale", "rotate", "hue")
     start = random_start(model, 500, generator)
     values = [
-        unit.to_value(column)
-        for unit, column in zip(model.units.values(), start.amounts[0].unbind(-1), strict=True)
+        unit.to_value(column) for unit, column in zip(model.units.values(), start.amounts[0].unbind(-1), strict=True)
     ]
     for drawn, (low, high) in zip(values, ((0.7, 1.3), (0.0, 360.0), (0.0, 360.0)), strict=True):
         margin = 0.05 * (high - low)

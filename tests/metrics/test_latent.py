@@ -17,9 +17,7 @@ def brightened(count, generator):
 def test_a_true_flow_leaves_nothing_and_a_still_one_all(generator):
     sequences = brightened(40, generator)
     model = brightness_model()
-    result = latent_equivariance_ratio(model, sequences, controls=fit_controls(model, sequences))[
-        "brightness"
-    ]
+    result = latent_equivariance_ratio(model, sequences, controls=fit_controls(model, sequences))["brightness"]
     assert result.ratio < 1e-12
     assert result.controls["linear"] < 1e-3 < result.controls["constant"] < 1
     assert result.to_json() == {"ratio": result.ratio, **result.controls}

@@ -18,9 +18,7 @@ def turning(temperature=0.0):
 def test_two_full_turns_are_undone():
     model = turning()
     rotate, hue = model.flows()
-    error = undo_error(
-        model, grey(), rotate(720) >> hue(720), solver=Solver("dopri5", rtol=1e-10, atol=1e-10)
-    )
+    error = undo_error(model, grey(), rotate(720) >> hue(720), solver=Solver("dopri5", rtol=1e-10, atol=1e-10))
     assert error.latent < 1e-8
     assert error.latent_mean <= error.latent
     assert error.pixels < 1e-6

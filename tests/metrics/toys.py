@@ -47,9 +47,7 @@ def linear_model(
     dim = shape[0] * shape[1] * shape[2]
     fields = LinearField(tuple(matrices), dim, generator=torch.Generator())
     units = units_of(tuple(matrices)) if units is None else units
-    config = LatentFlowConfig(
-        shape, units, dim=dim, field="linear", temperature=temperature, solver=solver or Solver()
-    )
+    config = LatentFlowConfig(shape, units, dim=dim, field="linear", temperature=temperature, solver=solver or Solver())
     model = LatentFlow(config, encoder=PixelEncoder(), decoder=PixelDecoder(shape), fields=fields).double()
     fields.load_state_dict({"matrix": torch.stack(list(matrices.values())).double()})
     return model.eval()

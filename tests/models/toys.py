@@ -41,9 +41,7 @@ def turning_model() -> LatentFlow:
 
 
 def small_config(names: Sequence[str] = ("rotate", "hue"), shape: tuple[int, int, int] = (3, 8, 8)) -> LatentFlowConfig:
-    return LatentFlowConfig(
-        shape, units_of(names), dim=4, channels=(4,), decoder_hidden=8, field_options={"hidden": 8}
-    )
+    return LatentFlowConfig(shape, units_of(names), dim=4, channels=(4,), decoder_hidden=8, field_options={"hidden": 8})
 
 
 def small_model(names: Sequence[str] = ("rotate", "hue"), shape: tuple[int, int, int] = (3, 8, 8)) -> LatentFlow:

@@ -1,0 +1,256 @@
+"""The command line, from an empty folder to edited pictures, in small."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import flowdis
+from flowdis.cli import main
+from flowdis.cli.demo import Demo
+from flowdis.cli.runs import Run
+from flowdis.data import TransformSequences, load_images, save_images
+from flowdis.models import LatentFlow
+from tests.models.toys import small_model, stills
+
+ROOT = Path(__file__).parents[1]
+TINY = ["--steps", "4", "--batch-size", "4", "--limit", "4"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished demonstration, hardly trained."""
+    folder = tmp_path_factory.mktemp("demo") / "new/demo"
+    assert main(["demo", "--out", str(folder), "--quiet", *TINY]) == 0
+    return folder
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """A folder of ten pictures of 12 x 10 pixels in colour."""
+    save_images(stills(10, 3, 10, 12), tmp_path / "album")
+    return tmp_path / "album"
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_demo_writes_a_model_numbers_pictures_and_a_report(demo: Path) -> None:
+    files = written(demo)
+    for name in ("model/config.json", "model/model.safetensors", "metrics.json", "report/index.html", "checkpoint.pt"):
+        assert files[name], name
+    assert LatentFlow.from_pretrained(demo / "model").names == ("scale", "rotate", "hue")
+    strips, gifs = sorted(demo.glob("strips/*.png")), sorted(demo.glob("gifs/*.gif"))
+    assert {"rotate", "scale", "hue"} <= {file.stem for file in strips} & {file.stem for file in gifs}
+    with Image.open(gifs[0]) as gif:
+        assert gif.n_frames > 5
+    page = files["report/index.html"].decode()
+    assert "<img" in page and 'src="http' not in page and "<script src" not in page and 'href="http' not in page
+    assert not [name for name in files if "partial" in name]
+
+
+def test_demo_metrics_have_what_was_promised(demo: Path) -> None:
+    metrics = json.loads((demo / "metrics.json").read_text())
+    for protocol in ("published", "orbit"):
+        errors = metrics["protocols"][protocol]["equivariance"]
+        assert set(errors) == {"scale", "rotate", "hue"}
+        for error in errors.values():
+            assert all(error[name] > 0 for name in ("error", "identity", "floor", "constant", "linear"))
+    for kind in ("sequential", "linear"):
+        assert {"error", "identity", "floor"} <= set(metrics["composition"][kind])
+    assert {"pixels", "latent"} <= set(metrics["undo"])
+    assert metrics["undo"]["latent"] < 1e-3
+    assert {"nats_per_sequence", "samples"} <= set(metrics["log_likelihood"])
+    training = metrics["training"]
+    assert training["steps"] == 4 and training["seed"] == 0 and training["torch"] == torch.__version__
+    assert training["device"] in ("cpu", "cuda:0", "mps:0") and training["threads"] == torch.get_num_threads()
+    assert training["seconds"] > 0 and training["frames_per_second"] > 0
+    model = LatentFlow.from_pretrained(demo / "model")
+    assert training["parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    assert Run(demo).read_history()[0]["step"] == 0
+
+
+def test_a_finished_demo_is_left_as_it_is(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = written(demo)
+    assert main(["demo", "--out", str(demo), *TINY]) == 0
+    assert "holds this run, finished" in capsys.readouterr().err
+    assert main(["demo", "--out", str(demo), *TINY, "--seed", "1"]) == 2
+    told = capsys.readouterr().err
+    assert "was begun with training.seed 0, now 1" in told and "--fresh" in told and told.count("\n") == 1
+    assert written(demo) == before
+
+
+def test_report_is_drawn_again(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = shutil.copytree(demo, tmp_path / "copy")
+    before = (copy / "report/index.html").read_text()
+    for gone in ("report/index.html", "gifs/rotate.gif", "strips/rotate.png", "checkpoint.pt"):
+        (copy / gone).unlink()
+    assert main(["report", "--run", str(copy)]) == 0
+    assert str(copy / "report/index.html") in capsys.readouterr().out
+    assert (copy / "report/index.html").read_text() == before
+    assert (copy / "gifs/rotate.gif").read_bytes() == (demo / "gifs/rotate.gif").read_bytes()
+
+
+def test_evaluate_prints_a_table_or_json(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["evaluate", "--model", str(demo / "model"), "--limit", "4", "--quiet"]
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    header = "error floor identity black constant linear error without last"
+    assert lines[0].split() == ["published", *header.split()]
+    assert [line.split()[0] for line in lines[1:4]] == ["scale", "rotate", "hue"]
+    assert main([*command, "--protocol", "orbit", "--json", "--out", str(tmp_path / "new/numbers.json")]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "new/numbers.json").read_text())
+    assert list(printed) == ["protocols"] and list(printed["protocols"]) == ["orbit"]
+
+
+def test_an_interrupted_demo_goes_on(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample, draws = TransformSequences.sample, iter(range(100))
+
+    def interrupting(self: TransformSequences, *arguments: object, **options: object) -> object:
+        if next(draws) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return sample(self, *arguments, **options)
+
+    command = ["demo", "--out", str(tmp_path), *TINY]
+    monkeypatch.setattr(TransformSequences, "sample", interrupting)
+    assert main(command) == 130
+    assert "interrupted at step 2; the same command goes on" in capsys.readouterr().err
+    assert not (tmp_path / "metrics.json").exists() and (tmp_path / "checkpoint.pt").exists()
+
+    def unwilling(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flowdis.cli.pipeline.evaluate", unwilling)
+    assert main(command) == 130  # trained, and interrupted again while measuring
+    captured = capsys.readouterr()
+    assert "going on at step 2, 50% done" in captured.out and "flowdis: interrupted" in captured.err
+    weights = (tmp_path / "model/model.safetensors").read_bytes()
+    assert weights == (demo / "model/model.safetensors").read_bytes()
+
+
+def test_train_on_a_folder(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    command = ["train", "--out", str(out), "--images", str(album), "--transforms", "translate_x", "hue"]
+    command += ["--dim", "6", "--field", "potential", "--learning-rate", "0.001", "--seed", "3", *TINY]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "translate_x, hue: 8 images of" in printed and "orbit: translate_x" in printed
+    model = LatentFlow.from_pretrained(out / "model")
+    assert (model.names, model.image_shape, model.dim) == (("translate_x", "hue"), (3, 10, 12), 6)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["training"]["steps"] == 4 and set(metrics["protocols"]) == {"published", "orbit"}
+    assert main(command) == 0
+    assert "holds this run, finished" in capsys.readouterr().err
+    assert main(["report", "--run", str(out), "--quiet"]) == 0
+    assert (out / "report/index.html").is_file() and (out / "gifs/translate_x.gif").is_file()
+    measured = ["evaluate", "--model", str(out / "model"), "--images", str(album), "--protocol", "all", "--json"]
+    assert main([*measured, "--quiet"]) == 0
+    assert "undo" in json.loads(capsys.readouterr().out)
+    assert main([*command, "--fresh", "--quiet"]) == 0
+    assert json.loads((out / "metrics.json").read_text())["protocols"] == metrics["protocols"]
+
+
+def test_train_published_digits_in_grey(tmp_path: Path) -> None:
+    command = ["train", "--recipe", "published", "--out", str(tmp_path), "--transforms", "rotate", "shear"]
+    assert main([*command, "--image-shape", "1", "28", "28", "--quiet", *TINY]) == 0
+    model = LatentFlow.from_pretrained(tmp_path / "model")
+    assert (model.names, model.image_shape) == (("rotate", "shear"), (1, 28, 28))
+
+
+def test_edit_writes_what_edit_makes(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = flowdis.data.digits(train=False)[0][:3]
+    files = save_images(images, tmp_path / "in", ["a", "b", "c"])
+    model = LatentFlow.from_pretrained(demo / "model")
+    rotate, hue = model.flows("rotate", "hue")
+    command = ["edit", "--model", str(demo / "model"), "--path", "rotate 45 then hue 120"]
+    assert main([*command, "--out", str(tmp_path / "out"), str(tmp_path / "in")]) == 0
+    assert "3 edited" in capsys.readouterr().out
+    edited, names = load_images(tmp_path / "out")
+    assert [file.name for file in names] == ["a.png", "b.png", "c.png"]
+    # Written as bytes.
+    assert (edited - flowdis.edit(model, images, rotate(45) >> hue(120))).abs().max() <= 0.5 / 255 + 1e-6
+
+    out = tmp_path / "frames"
+    assert main([*command, "--out", str(out), "--frames", "2", "--gif", str(files[0]), str(files[2])]) == 0
+    assert sorted(file.name for file in out.iterdir()) == [
+        *("a.gif", "a_001.png", "a_002.png"),
+        *("c.gif", "c_001.png", "c_002.png"),
+    ]
+    half, _ = load_images(out / "c_001.png")
+    assert (half[0] - flowdis.edit(model, images[2], rotate(45))).abs().max() <= 0.5 / 255 + 1e-6
+    with Image.open(out / "a.gif") as gif:
+        assert gif.n_frames == 4 and gif.size == (112, 112)  # the source, two frames, and one on the way back
+
+
+@pytest.fixture
+def processes() -> Iterator[dict[str, object]]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    yield {"capture_output": True, "text": True, "env": environment, "timeout": 120}
+
+
+def test_a_process_tells_of_bad_input_in_one_line(tmp_path: Path, processes: dict[str, object]) -> None:
+    command = [sys.executable, "-m", "flowdis", "edit", "--model", "./nowhere", "--path", "hue 1", "--out", "o", "x"]
+    done = subprocess.run(command, cwd=tmp_path, **processes)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == ("flowdis: `source` must be a model folder or the name of a hub repository, got ./nowhere\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_import_takes_little_more_than_that_of_torch(processes: dict[str, object]) -> None:
+    """Both are timed in one process, so that a busy machine slows both."""
+    command = [sys.executable, "-X", "importtime", "-c", "import torch, flowdis"]
+    told = subprocess.run(command, check=True, **processes).stderr
+    rows = [line.removeprefix("import time:").split("|") for line in told.splitlines() if line.count("|") == 2]
+    seconds = {name.strip(): int(total) for _, total, name in rows if name.strip() in ("torch", "flowdis")}
+    assert seconds["flowdis"] <= 0.5 * seconds["torch"]
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"flowdis {flowdis.__version__}\n"
+    assert f'version = "{flowdis.__version__}"' in (ROOT / "pyproject.toml").read_text()
+    for words in ([], ["demo"], ["train"], ["edit"], ["evaluate"], ["report"]):
+        with pytest.raises(SystemExit) as left:
+            main([*words, "--help"])
+        assert left.value.code == 0
+        assert "usage: flowdis" in capsys.readouterr().out
+    for words in ([], ["dance"], ["demo", "--tempo", "3"], ["demo", "--minutes", "soon"]):
+        with pytest.raises(SystemExit) as left:
+            main(words)
+        assert left.value.code == 2
+    assert (Demo().minutes, Demo().out) == (5.0, Path("demo"))
+
+
+def test_faults_of_the_library_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(arguments: object) -> int:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("flowdis.cli.commands.run", broken)
+    with pytest.raises(RuntimeError, match="a fault"):
+        main(["demo"])
+
+
+def test_a_model_of_ones_own_names_can_be_reported_and_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = small_model(("rotate",), (1, 28, 28))
+    model.save_pretrained(tmp_path / "model")
+    assert main(["evaluate", "--model", str(tmp_path / "model"), "--limit", "3", "--quiet"]) == 0
+    assert "rotate" in capsys.readouterr().out
+    (tmp_path / "metrics.json").write_text('{"mine": 1.5}')
+    assert main(["report", "--run", str(tmp_path), "--quiet"]) == 0
+    assert "1.5" in (tmp_path / "report/index.html").read_text()
