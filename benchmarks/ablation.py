@@ -98,10 +98,7 @@ def default_rows() -> list[str]:
     """The unchanged recipe, then every row that differs from it."""
     base = recipe(_BASE)
     changed = [
-        f"{name}={value}"
-        for name, values in _VALUES.items()
-        for value in values
-        if value != _current(base, name)
+        f"{name}={value}" for name, values in _VALUES.items() for value in values if value != _current(base, name)
     ]
     return ["", *changed, *_COMBINED]
 
@@ -132,9 +129,7 @@ def experiment(row: str, budget: Budget, seed: int) -> Experiment:
     known = [*_WEIGHTS, *_TRAINING, *_RECIPE, *options]
     for name in changes["options"]:
         check_choice("row", name, known)
-    training = replace(
-        training, weights=replace(training.weights, **changes["weights"]), **changes["training"]
-    )
+    training = replace(training, weights=replace(training.weights, **changes["weights"]), **changes["training"])
     return Experiment(row, replace(chosen.with_training(training), **changes["recipe"]), changes["options"])
 
 
@@ -179,9 +174,7 @@ def run(tried: Experiment, train: Tensor, test: Tensor, *, quiet: bool = False) 
             raise KeyboardInterrupt
         sequences = protocol_sequences(model, test, "orbit", generator=torch.Generator().manual_seed(0))
         errors = equivariance_error(model, sequences)
-        found["orbit"] = {
-            name: {kind: error.total(kind) for kind in _MEASURED} for name, error in errors.items()
-        }
+        found["orbit"] = {name: {kind: error.total(kind) for kind in _MEASURED} for name, error in errors.items()}
     except FlowError as error:
         found["failure"] = str(error)
     return {**found, "steps": trainer.step, "seconds": trainer.seconds}
@@ -259,9 +252,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1.0, help="minutes of each training")
     parser.add_argument("--steps", type=int, help="steps of each training, in place of minutes")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="the seeds of each row")
-    parser.add_argument(
-        "--rows", nargs="+", metavar="SETTINGS", help="rows to run; '' is the unchanged recipe"
-    )
+    parser.add_argument("--rows", nargs="+", metavar="SETTINGS", help="rows to run; '' is the unchanged recipe")
     parser.add_argument("--list", action="store_true", help="print the rows that are run by default")
     parser.add_argument("--images", type=int, default=500, help="test images that are measured")
     parser.add_argument("--threads", type=int, help="threads of torch; its own choice if left out")

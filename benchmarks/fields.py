@@ -57,9 +57,7 @@ class _LogCosh(torch.autograd.Function):
         return gradients[0] * ctx.saved_tensors[0].tanh()
 
 
-def potential_by_autograd(
-    bank: PotentialField, amounts: Tensor, z: Tensor, training: bool
-) -> tuple[Tensor, Tensor]:
+def potential_by_autograd(bank: PotentialField, amounts: Tensor, z: Tensor, training: bool) -> tuple[Tensor, Tensor]:
     """The gradient of a mix of potentials and its Laplacian, by one and D backward passes."""
     net = bank.network
     z = z.detach().requires_grad_()

@@ -32,9 +32,7 @@ __all__ = ["PublishedStep", "published_model", "published_sequences"]
 def published_model(model: LatentFlow, generator: torch.Generator) -> LatentFlow:
     """The model with its fields replaced by clocked, forced potentials of as many units each."""
     hidden = int(model.fields.config()["hidden"])
-    bank = PotentialField(
-        model.names, model.dim, hidden=hidden, clocked=True, forced=True, generator=generator
-    )
+    bank = PotentialField(model.names, model.dim, hidden=hidden, clocked=True, forced=True, generator=generator)
     return LatentFlow(model.config, encoder=model.encoder, decoder=model.decoder, fields=bank)
 
 

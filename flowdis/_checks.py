@@ -80,9 +80,7 @@ def check_images(argument: str, images: Tensor, image_shape: Sequence[int] | Non
         ValueError: if the shape is not (*, *image_shape), a value is not finite, or the range is not [0, 1].
     """
     if isinstance(images, Tensor) and images.dtype == torch.uint8:
-        raise TypeError(
-            f"`{argument}` must be floating-point values in [0, 1], got uint8; divide by 255 first"
-        )
+        raise TypeError(f"`{argument}` must be floating-point values in [0, 1], got uint8; divide by 255 first")
     check_floating(argument, images)
     if images.ndim < 3:
         raise ValueError(f"`{argument}` must have shape (*, C, H, W), got {tuple(images.shape)}")
@@ -90,14 +88,10 @@ def check_images(argument: str, images: Tensor, image_shape: Sequence[int] | Non
         wanted = tuple(image_shape)
         channels_last = tuple(images.shape[-3:]) == (wanted[1], wanted[2], wanted[0])
         hint = "; this looks like (H, W, C): move the channel axis first" if channels_last else ""
-        raise ValueError(
-            f"`{argument}` must end in (C, H, W) = {wanted}, got shape {tuple(images.shape)}{hint}"
-        )
+        raise ValueError(f"`{argument}` must end in (C, H, W) = {wanted}, got shape {tuple(images.shape)}{hint}")
     if image_shape is None and images.shape[-3] > 4 and images.shape[-1] in (1, 3, 4):
         shape = tuple(images.shape)
-        raise ValueError(
-            f"`{argument}` must have shape (*, C, H, W), got {shape}, which looks like (H, W, C)"
-        )
+        raise ValueError(f"`{argument}` must have shape (*, C, H, W), got {shape}, which looks like (H, W, C)")
     check_finite(argument, images)
     low, high = (float(images.min()), float(images.max())) if images.numel() else (0.0, 0.0)
     if low < -1e-6 or high > 1 + 1e-6:

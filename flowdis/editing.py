@@ -166,9 +166,7 @@ def canonicalize(
         ValueError: if an argument does not fit the model, or `low` is not below `high`.
     """
     if low >= high or samples < 2:
-        raise ValueError(
-            f"`low` must be below `high` and `samples` at least 2, got {low}, {high} and {samples}"
-        )
+        raise ValueError(f"`low` must be below `high` and `samples` at least 2, got {low}, {high} and {samples}")
     z, goal = encode(model, images), encode(model, reference)
     first, last = (float(flow.unit.to_amount(value)) for value in (low, high))
     start = model.transport(flow.by_amount(first), z).z[-1]

@@ -23,7 +23,7 @@ from flowdis.fields import PotentialField
 from flowdis.models import LatentFlow, gaussian_log_density
 from flowdis.paths import Path
 
-__all__ = ["Bound", "Weights", "bound", "elapsed", "energy", "kl_path", "log_prior"]
+__all__ = ["Bound", "Weights", "bound", "energy", "kl_path", "log_prior"]
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,6 @@ class Bound:
         return {name: float(term.detach().mean()) for name, term in self.terms.items()}
 
 
-def elapsed(path: Path, times: Tensor, *, absolute: bool) -> FrameAmounts:
-    """Amounts run up to each time, with shape (T, *, K): signed sums, or sums of magnitudes.
-
-    Arguments:
-        path: The path, of S segments.
-        times: The T times in [0, S].
-        absolute: Whether magnitudes are summed.
-    """
-    amounts = path.amounts.abs() if absolute else path.amounts
-    run = (times.to(amounts).unsqueeze(-1) - torch.arange(path.segments).to(amounts)).clamp(0, 1)
-    return torch.einsum("ts,s...k->t...k", run, amounts)
-
-
 def log_prior(z: FrameLatents, lengths: FrameAmounts, log_diffusion: Tensor) -> Tensor:
     r"""The log-density in nats of the prior of a latent path, with shape (T, *).
 
@@ -118,7 +105,7 @@ def energy(model: LatentFlow, path: Path, z: FrameLatents, times: Tensor) -> Ten
     """
     path = _per_sample(path, z)
     segments = (times.to(path.amounts) - 1e-6).clamp(min=0).long()
-    clock = elapsed(path, times, absolute=False)
+    clock = path.elapsed(times)
     velocity = model.fields(path.amounts[segments], clock)(z, 0.0)
     return path.segments * 0.5 * velocity.square().sum(-1).mean(0)
 
@@ -151,9 +138,7 @@ def bound(
     z_0: Latent = posterior.sample(generator)
     log_q = posterior.log_density(z_0) if weights.kl_path > 0 else None
     path = batch.path.to(z_0)
-    trajectory = model.transport(
-        path, z_0, frames=batch.times, log_q=log_q, solver=solver, generator=generator
-    )
+    trajectory = model.transport(path, z_0, frames=batch.times, log_q=log_q, solver=solver, generator=generator)
     likelihood = model.log_likelihood(batch.frames, trajectory.z)
     terms = {
         "reconstruction": -torch.einsum("t,tb->b", batch.weights.to(z_0), likelihood),
@@ -161,7 +146,7 @@ def bound(
     }
     z, times = trajectory.z[1:], batch.times[1:]
     if trajectory.log_q is not None:
-        log_p = log_prior(z, elapsed(path, times, absolute=True), model.log_diffusion)
+        log_p = log_prior(z, path.elapsed(times, absolute=True), model.log_diffusion)
         terms["kl_path"] = kl_path(trajectory.log_q[1:], log_p)
     if weights.energy > 0:
         terms["energy"] = energy(model, path, z, times)
@@ -186,10 +171,9 @@ def hamilton_jacobi(model: LatentFlow, path: Path, z: FrameLatents, times: Tenso
     bank = model.fields
     if not isinstance(bank, PotentialField) or not bank.clocked:
         raise ValueError(
-            "`weights.hamilton_jacobi` must be 0 unless the fields are clocked potentials, "
-            f"got {type(bank).__name__}"
+            f"`weights.hamilton_jacobi` must be 0 unless the fields are clocked potentials, got {type(bank).__name__}"
         )
-    residual = bank.hamilton_jacobi_residual(z, elapsed(_per_sample(path, z), times, absolute=False))
+    residual = bank.hamilton_jacobi_residual(z, _per_sample(path, z).elapsed(times))
     return residual.square().sum(-1).mean(0)
 
 

@@ -135,6 +135,12 @@ class Path:
         clocks = None if self.clocks is None else self.clocks.to(dtype=like.dtype).to(like.device)
         return Path(self.names, self.amounts.to(dtype=like.dtype).to(like.device), clocks)
 
+    def elapsed(self, times: Tensor, *, absolute: bool = False) -> Tensor:
+        """The amounts run up to each of T times in [0, S], with shape (T, *, K): signed sums, or sums of magnitudes."""
+        amounts = self.amounts.abs() if absolute else self.amounts
+        run = (times.to(amounts).unsqueeze(-1) - torch.arange(self.segments).to(amounts)).clamp(0, 1)
+        return torch.einsum("ts,s...k->t...k", run, amounts)
+
     def total(self) -> Tensor:
         """The sum of amounts over segments, with shape (*, K)."""
         return self.amounts.sum(0)
@@ -159,9 +165,7 @@ class Path:
             return Path(self.names, first + second)
         mine, theirs = _clocks(self, first), _clocks(other, second)
         if bool(((first != 0) & (second != 0) & (mine != theirs)).any()):
-            raise ValueError(
-                "paths added up must agree on the clock of a transformation that both of them move"
-            )
+            raise ValueError("paths added up must agree on the clock of a transformation that both of them move")
         return Path(self.names, first + second, torch.where(first != 0, mine, theirs))
 
     def __invert__(self) -> Path:
@@ -261,7 +265,7 @@ _STEP = re.compile(r"^(?P<name>[A-Za-z_]\w*)\s*(?:by\s+)?\(?\s*(?P<value>[-+]?\d
 
 
 def parse_path(text: str, available: Sequence[Flow]) -> Path:
-    """Reads a path as a person writes it: "rotate 45 then hue 120", "rotate 45 and scale 1.3", "rotate(45) >> hue(120)".
+    """Reads a path as a person writes it: "rotate 45 then hue 120", "rotate 45 and scale 1.3", "hue(120) >> hue(9)".
 
     "and" (or +) binds tighter than "then" (or >>); values are in natural units.
 

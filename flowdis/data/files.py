@@ -96,9 +96,7 @@ def save_images(
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(f"`images` must have shape (N, 1 or 3, H, W), got {tuple(images.shape)}")
     digits = max(4, len(str(len(images) - 1)))
-    stems = (
-        [f"{i:0{digits}d}" for i in range(len(images))] if names is None else [Path(n).stem for n in names]
-    )
+    stems = [f"{i:0{digits}d}" for i in range(len(images))] if names is None else [Path(n).stem for n in names]
     if len(stems) != len(images):
         raise ValueError(f"`names` must name N={len(images)} images, got {len(stems)} names")
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
@@ -173,16 +171,12 @@ def _listed(source: _Source) -> list[Path]:
         paths = [Path(path).expanduser() for path in source]
     else:
         path = Path(source).expanduser()
-        paths = (
-            sorted(p for p in path.iterdir() if p.name[0] != "." and p.is_file()) if path.is_dir() else [path]
-        )
+        paths = sorted(p for p in path.iterdir() if p.name[0] != "." and p.is_file()) if path.is_dir() else [path]
     if not paths:
         raise ValueError(f"`source` must hold at least one image, got no file in {source}")
     for path in paths:
         if not path.exists():
-            raise FileNotFoundError(
-                f"`source` must be an image or a folder of images, got {path}: does not exist"
-            )
+            raise FileNotFoundError(f"`source` must be an image or a folder of images, got {path}: does not exist")
     return paths
 
 

@@ -38,9 +38,7 @@ class Transformation:
         check_choice("kind", self.kind, _KINDS)
         low, high = self.range
         if not low < high or (self.unit.logarithmic and low <= 0):
-            raise ValueError(
-                f"`range` must be two ascending values in unit {self.unit.name!r}, got {self.range}"
-            )
+            raise ValueError(f"`range` must be two ascending values in unit {self.unit.name!r}, got {self.range}")
 
 
 _TURN = math.pi / 180
@@ -57,28 +55,18 @@ TRANSFORMS: dict[str, Transformation] = {
     # red to yellow to green
     "hue": Transformation(Unit("degree", 90.0), "hue", (), (0.0, 360.0), 360.0),
     # to the right
-    "translate_x": Transformation(
-        Unit("pixel", 4.0), "geometric", ((0.0, 0.0, 1.0), (0.0, 0.0, 0.0)), (-4.0, 4.0)
-    ),
+    "translate_x": Transformation(Unit("pixel", 4.0), "geometric", ((0.0, 0.0, 1.0), (0.0, 0.0, 0.0)), (-4.0, 4.0)),
     # downwards
-    "translate_y": Transformation(
-        Unit("pixel", 4.0), "geometric", ((0.0, 0.0, 0.0), (0.0, 0.0, 1.0)), (-4.0, 4.0)
-    ),
+    "translate_y": Transformation(Unit("pixel", 4.0), "geometric", ((0.0, 0.0, 0.0), (0.0, 0.0, 1.0)), (-4.0, 4.0)),
     # leans the top to the right, as italics do
-    "shear": Transformation(
-        Unit("slope", 0.25), "geometric", ((0.0, -1.0, 0.0), (0.0, 0.0, 0.0)), (-0.5, 0.5)
-    ),
+    "shear": Transformation(Unit("slope", 0.25), "geometric", ((0.0, -1.0, 0.0), (0.0, 0.0, 0.0)), (-0.5, 0.5)),
     # widens, and flattens by as much
     "stretch": Transformation(
         Unit("factor", 1.25, logarithmic=True), "geometric", ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0)), (0.7, 1.4)
     ),
-    "brightness": Transformation(
-        Unit("factor", 1.5, logarithmic=True), "photometric", ((1.0, 0.0),), (0.5, 1.5)
-    ),
+    "brightness": Transformation(Unit("factor", 1.5, logarithmic=True), "photometric", ((1.0, 0.0),), (0.5, 1.5)),
     # about mid grey, 0.5
-    "contrast": Transformation(
-        Unit("factor", 1.5, logarithmic=True), "photometric", ((1.0, -0.5),), (0.5, 1.5)
-    ),
+    "contrast": Transformation(Unit("factor", 1.5, logarithmic=True), "photometric", ((1.0, -0.5),), (0.5, 1.5)),
 }
 
 

@@ -198,9 +198,7 @@ class Augmentation:
         return Path(names, amounts)
 
 
-def uniform(
-    low: float | Tensor, high: float | Tensor, count: int, generator: torch.Generator | None
-) -> Tensor:
+def uniform(low: float | Tensor, high: float | Tensor, count: int, generator: torch.Generator | None) -> Tensor:
     """Uniform numbers, with shape (B), on the generator's device and in float64 where that has it."""
     device = generator.device if generator is not None else torch.device("cpu")
     dtype = torch.float32 if device.type == "mps" else torch.float64

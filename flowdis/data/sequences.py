@@ -60,9 +60,7 @@ class TransformSequences:
     def __post_init__(self) -> None:
         check_images("images", self.images)
         if self.images.ndim != 4 or len(self.images) == 0:
-            raise ValueError(
-                f"`images` must have shape (N, C, H, W) with N >= 1, got {tuple(self.images.shape)}"
-            )
+            raise ValueError(f"`images` must have shape (N, C, H, W) with N >= 1, got {tuple(self.images.shape)}")
         given = self.transformations
         if isinstance(given, str) or len(given) == 0 or len(set(given)) < len(given):
             raise ValueError(f"`transformations` must be one or more different names, got {given!r}")
@@ -77,9 +75,7 @@ class TransformSequences:
             motion.check(name, TRANSFORMS[name], self.length)
         if "hue" in self.names and self.images.shape[1] != 3:
             got = self.images.shape[1]
-            raise ValueError(
-                f"`images` must have 3 channels for hue, got {got}: colour them first (`colour`)"
-            )
+            raise ValueError(f"`images` must have 3 channels for hue, got {got}: colour them first (`colour`)")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ image is resampled once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -111,9 +112,7 @@ def apply_path(
 
     if _moves("hue", path, start):
         turns = _turned(path, start, units, positions, batch) / _CIRCLE
-        frames = turn_hue(
-            frames[0], turns.remainder(1).expand(shape[:2]).to(dtype=images.dtype).to(images.device)
-        )
+        frames = turn_hue(frames[0], turns.remainder(1).expand(shape[:2]).to(dtype=images.dtype).to(images.device))
     frames = frames.expand(shape)
     if _moves("geometric", path, start):
         matrices = _reached("geometric", path, start, units, positions, batch).expand(*shape[:2], 3, 3)
@@ -147,9 +146,7 @@ def _positions(path: Path, times: Tensor | None) -> Tensor:
         raise ValueError(f"`times` must have shape (T,) with T >= 1, got {tuple(times.shape)}")
     low, high = float(times.min()), float(times.max())
     if not (low >= -1e-6 and high <= path.segments + 1e-6):
-        raise ValueError(
-            f"`times` must lie in [0, S] = [0, {path.segments}], got values from {low} to {high}"
-        )
+        raise ValueError(f"`times` must lie in [0, S] = [0, {path.segments}], got values from {low} to {high}")
     return _exact(times).to(path.amounts.device if path.amounts.device.type != "mps" else "cpu")
 
 
@@ -172,12 +169,10 @@ def _parameters(
         aligned = amounts.reshape(path.segments, *[1] * (len(batch) - len(shape)), *shape, len(names))
         amounts = aligned.expand(-1, *batch, -1)
     steps = amounts.new_tensor([unit.step for unit in units_of(names, units).values()])
-    return names, amounts.reshape(path.segments, -1 if shape else 1, len(names)) * steps
+    return names, amounts.reshape(path.segments, math.prod(batch) if shape else 1, len(names)) * steps
 
 
-def _flow(
-    kind: str, path: Path, units: Mapping[str, Unit] | None, positions: Tensor, batch: torch.Size
-) -> Tensor:
+def _flow(kind: str, path: Path, units: Mapping[str, Unit] | None, positions: Tensor, batch: torch.Size) -> Tensor:
     """The group elements (T, B or 1, n, n) that the path has reached at its positions (T)."""
     names, parameters = _parameters(path, kind, units, batch)
     size = {"geometric": 3, "photometric": 2}[kind]
@@ -217,8 +212,4 @@ def _turned(
     rates = _parameters(path, "hue", units, batch)[1].sum(-1)
     segments = torch.arange(path.segments, dtype=positions.dtype, device=positions.device)
     turned = (positions[:, None] - segments).clamp(0, 1) @ rates
-    return (
-        turned
-        if start is None
-        else turned + _parameters(start, "hue", units, batch)[1].sum((0, 2)).to(turned)
-    )
+    return turned if start is None else turned + _parameters(start, "hue", units, batch)[1].sum((0, 2)).to(turned)

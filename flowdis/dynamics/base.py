@@ -36,8 +36,6 @@ class Dynamics(Protocol):
         """The rate of change of the state (*, S) at time s of a segment."""
         ...
 
-    def drift_and_divergence(
-        self, field: VelocityField, state: Tensor, s: float | Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def drift_and_divergence(self, field: VelocityField, state: Tensor, s: float | Tensor) -> tuple[Tensor, Tensor]:
         """The rate of change (*, S) with its divergence (*), in one pass."""
         ...

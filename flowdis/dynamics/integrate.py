@@ -77,9 +77,7 @@ def integrate(
     if log_q is not None:
         gathered_density = torch.cat([p.log_q for p in pieces if p.log_q is not None], dim=1)[:, back]
         gathered_density = gathered_density.reshape(stops, *batch)
-    return Piece(
-        gathered.reshape(stops, *batch, state.shape[-1]), gathered_density, max(piece.nfe for piece in pieces)
-    )
+    return Piece(gathered.reshape(stops, *batch, state.shape[-1]), gathered_density, max(piece.nfe for piece in pieces))
 
 
 def _solve(
@@ -106,9 +104,7 @@ def _solve(
         drift, divergence = dynamics.drift_and_divergence(field, y[..., :-1], s)
         return torch.cat([drift, -divergence.unsqueeze(-1)], dim=-1)
 
-    path, nfe = _odeint(
-        rate_and_density, segment, torch.cat([state, log_q.unsqueeze(-1)], dim=-1), steps, solver
-    )
+    path, nfe = _odeint(rate_and_density, segment, torch.cat([state, log_q.unsqueeze(-1)], dim=-1), steps, solver)
     return Piece(path[..., :-1], path[..., -1], nfe)
 
 
@@ -142,9 +138,7 @@ def _odeint(
         else:
             path = odeint(counted, start, times, method=solver.method, **tolerances)
     except AssertionError as error:  # torchdiffeq asserts on step underflow and on non-finite states
-        raise flow_error(
-            segment.bank.names, segment.amounts, last[1], segment.index + last[0], str(error)
-        ) from error
+        raise flow_error(segment.bank.names, segment.amounts, last[1], segment.index + last[0], str(error)) from error
     return path[indices], calls
 
 
@@ -161,9 +155,7 @@ def _euler_maruyama(
     source = torch.device("cpu") if generator is None else generator.device
     path = [state]
     for start, stop in zip(grid, grid[1:], strict=False):
-        noise = torch.randn(state.shape, dtype=state.dtype, device=source, generator=generator).to(
-            state.device
-        )
+        noise = torch.randn(state.shape, dtype=state.dtype, device=source, generator=generator).to(state.device)
         step = stop - start
         spread = math.sqrt(2 * dynamics.temperature * step)
         path.append(path[-1] + step * dynamics.drift(field, path[-1], start) + spread * noise)

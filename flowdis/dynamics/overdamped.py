@@ -47,8 +47,6 @@ class Overdamped:
         """The field's velocity (*, D) at time s."""
         return field(state, s)
 
-    def drift_and_divergence(
-        self, field: VelocityField, state: Latent, s: float | Tensor
-    ) -> tuple[Latent, Scalar]:
+    def drift_and_divergence(self, field: VelocityField, state: Latent, s: float | Tensor) -> tuple[Latent, Scalar]:
         """The field's velocity (*, D) and divergence (*) at time s."""
         return field.velocity_and_divergence(state, s)

@@ -161,16 +161,12 @@ def _check(
             f"got amounts of shape {tuple(path.amounts.shape)}"
         ) from None
     if dynamics.temperature > 0 and log_q is not None:
-        raise ValueError(
-            f"`log_q` can only be transported without noise, got temperature {dynamics.temperature}"
-        )
+        raise ValueError(f"`log_q` can only be transported without noise, got temperature {dynamics.temperature}")
     if dynamics.temperature > 0 and generator is None:
         raise ValueError("`generator` must be given at temperatures above 0, got None")
 
 
-def _check_result(
-    bank: FieldBank, path: Path, states: Tensor, times: list[float], log_q: Tensor | None
-) -> None:
+def _check_result(bank: FieldBank, path: Path, states: Tensor, times: list[float], log_q: Tensor | None) -> None:
     finite = torch.isfinite(states).all(-1)
     if log_q is not None:
         finite = finite & torch.isfinite(log_q)

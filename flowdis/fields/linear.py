@@ -130,9 +130,7 @@ class ConstantField(FieldBank):
 
     def __init__(self, names: Sequence[str], dim: int, *, generator: torch.Generator | None = None) -> None:
         super().__init__(names, dim)
-        self.direction = nn.Parameter(
-            0.2 * dim**-0.5 * torch.randn(len(self.names), dim, generator=generator)
-        )
+        self.direction = nn.Parameter(0.2 * dim**-0.5 * torch.randn(len(self.names), dim, generator=generator))
 
     @classmethod
     def fit(
@@ -170,9 +168,7 @@ class ConstantField(FieldBank):
         return {}
 
 
-def _pairs(
-    names: tuple[str, ...], start: Tensor, end: Tensor, amounts: Tensor, needed: int
-) -> tuple[Tensor, Tensor]:
+def _pairs(names: tuple[str, ...], start: Tensor, end: Tensor, amounts: Tensor, needed: int) -> tuple[Tensor, Tensor]:
     check_floating("start", start)
     if start.ndim != 2 or end.shape != start.shape:
         shapes = f"{tuple(start.shape)} and {tuple(end.shape)}"
@@ -182,9 +178,7 @@ def _pairs(
         wanted = (start.shape[0], len(names))
         raise ValueError(f"`amounts` must have shape (N, K) = {wanted}, got {tuple(amounts.shape)}")
     if start.shape[0] < needed:
-        raise ValueError(
-            f"`start` must hold at least {needed} pairs to fit {len(names)} fields, got {start.shape[0]}"
-        )
+        raise ValueError(f"`start` must hold at least {needed} pairs to fit {len(names)} fields, got {start.shape[0]}")
     for argument, tensor in (("start", start), ("end", end), ("amounts", amounts)):
         check_finite(argument, tensor)
     for name, column in zip(names, amounts.unbind(-1), strict=True):
@@ -199,7 +193,5 @@ def _least_squares(regressors: Tensor, targets: Tensor, ridge: float) -> Tensor:
     gram = gram + scale * torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
     spectrum = torch.linalg.eigvalsh(gram)
     if bool(spectrum[0] <= 1e-12 * spectrum[-1]):
-        raise ValueError(
-            "`amounts` and codes must tell the fields apart: the least squares problem is singular"
-        )
+        raise ValueError("`amounts` and codes must tell the fields apart: the least squares problem is singular")
     return torch.linalg.solve(gram, regressors.mT @ targets)

@@ -64,9 +64,7 @@ class Residual(nn.Module):
             return nn.Parameter(std * torch.randn(*shape, generator=generator))
 
         rank = min(10, dim + clocked)
-        small = (
-            0.05 / (rank * dim**0.5 * (1 + dim / rank) ** 0.5)
-        ) ** 0.5  # |A^T A z| of about 0.05 at |z| = sqrt(D)
+        small = (0.05 / (rank * dim**0.5 * (1 + dim / rank) ** 0.5)) ** 0.5  # |A^T A z| of about 0.05 at |z| = sqrt(D)
         self.step = 1 / (depth - 1)
         self.weight = normal(fields, hidden, dim, std=dim**-0.5)
         self.bias = normal(fields, hidden, std=0.5)

@@ -23,9 +23,7 @@ from flowdis.fields.base import Divergence, Mix, Velocity
 
 __all__ = ["Ridge", "RidgeMix", "log_cosh"]
 
-_SPEED = (
-    0.3  # amplitudes of 0.3 / sqrt(units) give |v| of about 0.2 at |z| = sqrt(D): a flow near the identity
-)
+_SPEED = 0.3  # amplitudes of 0.3 / sqrt(units) give |v| of about 0.2 at |z| = sqrt(D): a flow near the identity
 
 
 def log_cosh(x: Tensor) -> Tensor:

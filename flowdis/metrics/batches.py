@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowdis._checks import check_choice, check_images
-from flowdis._types import Amounts, Images, Latent, Scalar
+from flowdis._types import Images, Latent, Scalar
 from flowdis.data.batch import SequenceBatch
 from flowdis.models import LatentFlow
 from flowdis.paths import Path
@@ -20,7 +20,6 @@ __all__ = [
     "Stills",
     "check_stills",
     "codes",
-    "elapsed",
     "model_path",
     "pieces",
     "pixel_distance",
@@ -127,12 +126,6 @@ def model_path(model: LatentFlow, path: Path) -> Path:
         return whole
 
     return Path(model.names, embedded(path.amounts), None if path.clocks is None else embedded(path.clocks))
-
-
-def elapsed(path: Path, times: Tensor) -> Amounts:
-    """The amounts that a path has run up to each of its times, (T,) to (T, *, K)."""
-    run = (times.to(path.amounts).unsqueeze(-1) - torch.arange(path.segments).to(path.amounts)).clamp(0, 1)
-    return torch.einsum("ts,s...k->t...k", run, path.amounts)
 
 
 def pieces(

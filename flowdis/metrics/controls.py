@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from flowdis._checks import check_choice
 from flowdis.fields import ConstantField, FieldBank, LinearField
-from flowdis.metrics.batches import Sequences, codes, elapsed, pieces
+from flowdis.metrics.batches import Sequences, codes, pieces
 from flowdis.models import LatentFlow
 
 __all__ = ["code_pairs", "fit_controls"]
@@ -38,7 +38,7 @@ def code_pairs(model: LatentFlow, sequences: Sequences, *, batch_size: int = 250
             z = codes(model, frames)
             starts.append(z[:-1].flatten(0, 1))
             ends.append(z[1:].flatten(0, 1))
-            amounts.append(elapsed(batch.path, times).diff(dim=0).flatten(0, 1))
+            amounts.append(batch.path.elapsed(times).diff(dim=0).flatten(0, 1))
     if not starts or sum(len(start) for start in starts) == 0:
         raise ValueError("`sequences` must hold at least two frames, got none to compare")
     return torch.cat(starts), torch.cat(ends), torch.cat(amounts)

@@ -15,7 +15,7 @@ from flowdis._checks import check_choice
 from flowdis._types import Images, Latent, Scalar
 from flowdis.dynamics import Overdamped, Solver, Trajectory, transport
 from flowdis.fields import FIELDS, FieldBank
-from flowdis.models.autoencoder import ConvDecoder, ConvEncoder
+from flowdis.models.autoencoder import ConvDecoder, ConvEncoder, default_channels
 from flowdis.models.config import LatentFlowConfig
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.posterior import Posterior
@@ -79,8 +79,10 @@ class LatentFlow(
         super().__init__()
         given = {"encoder": encoder, "decoder": decoder, "fields": fields}
         own = tuple(name for name, module in given.items() if module is not None)
-        self.config = replace(config, own_modules=own)
         names, shape = tuple(config.units), config.image_shape
+        # What is saved holds every choice made here, so that a later change of a default changes no saved model.
+        if config.channels is None and (encoder is None or decoder is None):
+            config = replace(config, channels=default_channels(shape))
         # Not `encoder or ...`: an empty container of modules counts as false.
         if encoder is None:
             encoder = ConvEncoder(shape, config.dim, channels=config.channels, hidden=config.encoder_hidden)
@@ -89,6 +91,8 @@ class LatentFlow(
         if fields is None:
             kind: Callable[..., FieldBank] = FIELDS[config.field]
             fields = kind(names, config.dim, generator=generator, **config.field_options)
+            config = replace(config, field_options=fields.config())
+        self.config = replace(config, own_modules=own)
         self.encoder, self.decoder, self.fields = encoder, decoder, fields
         if tuple(self.fields.names) != names or self.fields.dim != config.dim:
             raise ValueError(
@@ -140,9 +144,7 @@ class LatentFlow(
         """The posterior over codes (*, D) of images (*, C, H, W) in [0, 1]."""
         batch = images.shape[:-3]
         posterior: Posterior = self.encoder(images.reshape(-1, *images.shape[-3:]))
-        return Posterior(
-            posterior.mean.reshape(*batch, self.dim), posterior.log_std.reshape(*batch, self.dim)
-        )
+        return Posterior(posterior.mean.reshape(*batch, self.dim), posterior.log_std.reshape(*batch, self.dim))
 
     def logits(self, z: Latent) -> Images:
         """The decoder's output (*, C, H, W) for codes (*, D), before the sigmoid."""
@@ -213,15 +215,11 @@ class LatentFlow(
             FileNotFoundError: if the folder or one of its files is missing.
             ValueError: if the config is foreign, own modules are not passed, or weights do not fit.
         """
-        config, weights = read_model(
-            source, revision=revision, token=token, local_files_only=local_files_only
-        )
+        config, weights = read_model(source, revision=revision, token=token, local_files_only=local_files_only)
         given = {"encoder": encoder, "decoder": decoder, "fields": fields}
         lacking: Sequence[str] = [name for name in config.own_modules if given[name] is None]
         if lacking:
-            raise ValueError(
-                f"`{lacking[0]}` must be passed: the model was saved with its own {', '.join(lacking)}"
-            )
+            raise ValueError(f"`{lacking[0]}` must be passed: the model was saved with its own {', '.join(lacking)}")
         model = cls(config, encoder=encoder, decoder=decoder, fields=fields)
         wanted = model.state_dict()
         problems = [f"missing {key}" for key in sorted(set(wanted) - set(weights))]

@@ -49,29 +49,19 @@ def read_model(
         for file in files:
             if not file.is_file():
                 raise FileNotFoundError(f"model folder {folder} must hold {file.name}, which is missing")
-    elif (
-        str(source).count("/") == 1
-        and not str(source).startswith((".", "/", "~"))
-        and not folder.parent.exists()
-    ):
+    elif str(source).count("/") == 1 and not str(source).startswith((".", "/", "~")) and not folder.parent.exists():
         files = _from_hub(str(source), revision, token, local_files_only)
     else:
-        raise FileNotFoundError(
-            f"`source` must be a model folder or the name of a hub repository, got {source}"
-        )
+        raise FileNotFoundError(f"`source` must be a model folder or the name of a hub repository, got {source}")
     return _read_config(files[0]), _read_weights(files[1])
 
 
-def _from_hub(
-    name: str, revision: str | None, token: str | bool | None, local_files_only: bool
-) -> list[FilePath]:
+def _from_hub(name: str, revision: str | None, token: str | bool | None, local_files_only: bool) -> list[FilePath]:
     from huggingface_hub import hf_hub_download
 
     try:
         return [
-            FilePath(
-                hf_hub_download(name, file, revision=revision, token=token, local_files_only=local_files_only)
-            )
+            FilePath(hf_hub_download(name, file, revision=revision, token=token, local_files_only=local_files_only))
             for file in (_CONFIG, _WEIGHTS)
         ]
     except (OSError, ValueError) as error:

@@ -162,9 +162,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         speed = min(1.0, _FIRST_SPEED + (1 - _FIRST_SPEED) * self.progress() / max(config.ramp, 1e-9))
-        batch = self.sequences.sample(
-            config.batch_size, generator=self.generator, frames=config.frames, speed=speed
-        )
+        batch = self.sequences.sample(config.batch_size, generator=self.generator, frames=config.frames, speed=speed)
         result = bound(
             model,
             batch,

@@ -40,9 +40,7 @@ def test_a_quick_run_prints_errors_and_floors_and_is_not_repeated(call, monkeypa
 
     made = []
     again = ablation.run
-    monkeypatch.setattr(
-        ablation, "run", lambda tried, *rest, **named: made.append(tried.row) or again(tried, *rest)
-    )
+    monkeypatch.setattr(ablation, "run", lambda tried, *rest, **named: made.append(tried.row) or again(tried, *rest))
     assert call()[0] == report and made == []
 
     lines = file.read_text().splitlines()

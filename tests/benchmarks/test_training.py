@@ -64,9 +64,7 @@ def test_the_published_way_computes_what_the_closed_forms_do(step, generator, k)
 
     step.exact = False
     _, sums, _ = step.field(k, z, 2.0)
-    hessians = [
-        torch.autograd.functional.jacobian(lambda row: bank(amounts, times[0])(row, 0.0), row) for row in z
-    ]
+    hessians = [torch.autograd.functional.jacobian(lambda row: bank(amounts, times[0])(row, 0.0), row) for row in z]
     torch.testing.assert_close(sums, torch.stack(hessians).sum(-1), rtol=1e-10, atol=1e-10)
 
 
@@ -78,6 +76,5 @@ def test_the_published_way_trains(step):
     after = step.model.state_dict()
     assert all(bool(torch.isfinite(value).all()) for value in after.values())
     assert all(
-        not torch.equal(after[name], before[name])
-        for name in ("encoder.head.0.weight", "fields.network.weight")
+        not torch.equal(after[name], before[name]) for name in ("encoder.head.0.weight", "fields.network.weight")
     )

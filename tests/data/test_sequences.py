@@ -108,9 +108,7 @@ def test_frames_and_amounts_have_the_dtype_of_the_images(dtype: torch.dtype) -> 
 
 def test_the_generator_may_be_on_another_device_than_the_images(device: torch.device) -> None:
     sequences = TransformSequences(stills().to(device), NAMES, augmentation=Augmentation())
-    here = TransformSequences(stills(), NAMES, augmentation=Augmentation()).sample(
-        3, generator=seeded(), frames=2
-    )
+    here = TransformSequences(stills(), NAMES, augmentation=Augmentation()).sample(3, generator=seeded(), frames=2)
     batch = sequences.sample(3, generator=seeded(), frames=2)
     assert batch.frames.device == batch.times.device == batch.amounts.device == sequences.images.device
     assert (batch.frames.cpu() - here.frames).abs().max() < 1e-5
@@ -207,9 +205,7 @@ def test_units_of_the_model_size_the_amounts() -> None:
 
 
 def test_augmentation_distorts_the_source_once_for_all_frames() -> None:
-    sequences = TransformSequences(
-        stills(), NAMES, augmentation=Augmentation(shear=0.2, stretch=1.2, shift=2.0)
-    )
+    sequences = TransformSequences(stills(), NAMES, augmentation=Augmentation(shear=0.2, stretch=1.2, shift=2.0))
     batch = sequences.sample(50, generator=seeded(), frames=2)
     assert begin(batch).segments == 2
     distortion = dict(zip(begin(batch).names, begin(batch).amounts[0].unbind(-1), strict=True))

@@ -102,9 +102,7 @@ def test_unused_flows_get_no_gradient_of_the_wrong_shape() -> None:
         assert not parameter.grad[1].any()
 
 
-@pytest.mark.parametrize(
-    "options", [{"method": "rk5"}, {"steps_per_unit": 0.0}, {"steps": 0}, {"rtol": -1.0}]
-)
+@pytest.mark.parametrize("options", [{"method": "rk5"}, {"steps_per_unit": 0.0}, {"steps": 0}, {"rtol": -1.0}])
 def test_solvers_check_their_settings(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         Solver(**options)

@@ -91,10 +91,6 @@ def jacobian(function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     value = function(z)
     rows = []
     for entry in value.unbind(-1):
-        row = (
-            torch.autograd.grad(entry, z, retain_graph=True, allow_unused=True)[0]
-            if entry.requires_grad
-            else None
-        )
+        row = torch.autograd.grad(entry, z, retain_graph=True, allow_unused=True)[0] if entry.requires_grad else None
         rows.append(torch.zeros_like(z) if row is None else row)
     return torch.stack(rows)

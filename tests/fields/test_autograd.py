@@ -83,9 +83,7 @@ def test_bad_probes_modules_and_kinds_are_named() -> None:
 
 def test_modules_that_return_another_shape_are_named() -> None:
     wrong = AutogradField(NAMES[:1], DIM, [Push(torch.Generator()).double()], kind="potential")
-    with pytest.raises(
-        ValueError, match=r"`modules` must return shape \(5,\) at z of .*\(5, 4\), got \(5, 4\)"
-    ):
+    with pytest.raises(ValueError, match=r"`modules` must return shape \(5,\) at z of .*\(5, 4\), got \(5, 4\)"):
         wrong["rotate"](normal(5, DIM), 0.0)
 
 

@@ -20,9 +20,7 @@ kinds = pytest.mark.parametrize("kind", BUILDERS)
 @kinds
 @pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
 @pytest.mark.parametrize("mixes", [(), (3,), (2, 1)])
-def test_amounts_broadcast_and_samples_do_not_meet(
-    kind: str, batch: tuple[int, ...], mixes: tuple[int, ...]
-) -> None:
+def test_amounts_broadcast_and_samples_do_not_meet(kind: str, batch: tuple[int, ...], mixes: tuple[int, ...]) -> None:
     bank, z, amounts, clock = build(kind), normal(*batch, DIM), normal(*mixes, K, seed=1), normal(K, seed=2)
     velocity, divergence = bank(amounts, clock).velocity_and_divergence(z, 0.3)
     shape = torch.broadcast_shapes(batch, mixes)

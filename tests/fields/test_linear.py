@@ -109,9 +109,7 @@ def test_fit_names_bad_shapes(
 @pytest.mark.parametrize("kind", [LinearField, ConstantField])
 def test_fit_names_bad_values(kind: type[LinearField] | type[ConstantField]) -> None:
     start, end, amounts = turned(0.1)
-    with pytest.raises(
-        ValueError, match="`amounts` must move every field at least once, got only zeros for 'b'"
-    ):
+    with pytest.raises(ValueError, match="`amounts` must move every field at least once, got only zeros for 'b'"):
         kind.fit(("a", "b"), start, end, amounts * torch.tensor([1.0, 0.0]))
     with pytest.raises(ValueError, match="least squares problem is singular"):
         kind.fit(("a", "b"), start, end, amounts.sum(-1, keepdim=True).expand(-1, 2), ridge=0.0)

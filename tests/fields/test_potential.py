@@ -15,9 +15,7 @@ depths = pytest.mark.parametrize("depth", [1, 2, 4])
 
 def clocked(depth: int, *, forced: bool = False) -> PotentialField:
     generator = torch.Generator().manual_seed(3)
-    return PotentialField(
-        NAMES, DIM, hidden=6, depth=depth, clocked=True, forced=forced, generator=generator
-    ).double()
+    return PotentialField(NAMES, DIM, hidden=6, depth=depth, clocked=True, forced=forced, generator=generator).double()
 
 
 def test_log_cosh_is_exact_and_does_not_overflow() -> None:
@@ -44,9 +42,7 @@ def test_velocities_and_time_derivatives_are_the_potentials_gradients(depth: int
 def test_times_default_to_zero_and_serve_a_whole_batch(depth: int) -> None:
     bank, z, times = clocked(depth), normal(2, 5, DIM), normal(K, seed=1)
     for function in (bank.potential, bank.velocities, bank.time_derivative, bank.hamilton_jacobi_residual):
-        torch.testing.assert_close(
-            function(z), function(z, torch.zeros(2, 5, K).double()), rtol=0, atol=1e-14
-        )
+        torch.testing.assert_close(function(z), function(z, torch.zeros(2, 5, K).double()), rtol=0, atol=1e-14)
         torch.testing.assert_close(function(z, times), function(z, times.expand(2, 5, K)), rtol=0, atol=1e-14)
         with pytest.raises(ValueError, match=r"`times` must end in K=3 \(rotate, scale, hue\)"):
             function(z, torch.zeros(2, 5, DIM).double())

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from flowdis.data import Orbit, SequenceBatch, TransformSequences, units_of
-from flowdis.models import LatentFlow, LatentFlowConfig, Posterior, gaussian_log_density
-from flowdis.objectives import Weights, bound, elapsed, energy, kl_path, log_prior
+from flowdis.models import LatentFlow, LatentFlowConfig, Posterior
+from flowdis.objectives import Weights, bound, energy, kl_path, log_prior
 from flowdis.paths import Path
 
 NAMES = ("rotate", "hue")
@@ -70,8 +70,8 @@ def test_the_prior_does_not_ride_the_posterior_s_flow() -> None:
 def test_amounts_run_up_to_a_time_count_whole_and_part_segments() -> None:
     path = Path(("a",), torch.tensor([[1.0], [-2.0]]))
     times = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0])
-    assert elapsed(path, times, absolute=False).squeeze(-1).tolist() == [0.0, 0.5, 1.0, 0.0, -1.0]
-    assert elapsed(path, times, absolute=True).squeeze(-1).tolist() == [0.0, 0.5, 1.0, 2.0, 3.0]
+    assert path.elapsed(times, absolute=False).squeeze(-1).tolist() == [0.0, 0.5, 1.0, 0.0, -1.0]
+    assert path.elapsed(times, absolute=True).squeeze(-1).tolist() == [0.0, 0.5, 1.0, 2.0, 3.0]
 
 
 def test_a_random_few_frames_leave_the_bound_unbiased() -> None:
@@ -134,9 +134,7 @@ def test_hamilton_jacobi_term_needs_clocked_potentials() -> None:
 
 def test_energy_of_a_path_is_half_the_squared_speed() -> None:
     torch.random.default_generator.manual_seed(0)
-    flow = LatentFlow(
-        LatentFlowConfig((3, 8, 8), units_of(NAMES), dim=6, channels=(4,), field="constant")
-    ).double()
+    flow = LatentFlow(LatentFlowConfig((3, 8, 8), units_of(NAMES), dim=6, channels=(4,), field="constant")).double()
     direction = torch.arange(12, dtype=torch.float64).reshape(2, 6)
     flow.fields.load_state_dict({"direction": direction})
     path = Path(NAMES, torch.tensor([[2.0, 0.0], [0.0, -1.0]], dtype=torch.float64))

@@ -44,9 +44,7 @@ def test_gaussian_pushed_by_a_linear_flow_keeps_its_closed_form_density() -> Non
     factor = torch.eye(3, dtype=torch.float64) + 0.3 * draw(3, 3, seed=2).tril()
     start = torch.distributions.MultivariateNormal(mean, scale_tril=factor)
     z = mean + draw(50, 3, seed=3) @ factor.mT
-    result = transport(
-        linear(matrix[None], ("flow",)), amounts([1.2]), z, log_q=start.log_prob(z), solver=TIGHT
-    )
+    result = transport(linear(matrix[None], ("flow",)), amounts([1.2]), z, log_q=start.log_prob(z), solver=TIGHT)
     spread = torch.linalg.matrix_exp(1.2 * matrix)
     end = torch.distributions.MultivariateNormal(spread @ mean, spread @ factor @ factor.mT @ spread.mT)
     torch.testing.assert_close(result.log_q[-1], end.log_prob(result.z[-1]), rtol=0, atol=1e-8)
@@ -111,9 +109,7 @@ def test_all_frames_of_one_integration_lie_on_the_exact_curve() -> None:
 
 
 def test_adjoint_gradients_equal_those_of_backpropagation() -> None:
-    bank = HelmholtzField(
-        ("a", "b", "unused"), 3, hidden=8, generator=torch.Generator().manual_seed(0)
-    ).double()
+    bank = HelmholtzField(("a", "b", "unused"), 3, hidden=8, generator=torch.Generator().manual_seed(0)).double()
     z = draw(4, 3)
     gradients = []
     for adjoint in (False, True):

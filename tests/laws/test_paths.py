@@ -61,9 +61,7 @@ def test_a_clocked_flow_adds_its_amounts_when_its_clock_runs_on() -> None:
 
 def test_addition_commutes_and_is_one_flow_of_the_summed_velocity() -> None:
     z, bank = draw(5, 4), neural(False)
-    torch.testing.assert_close(
-        end(bank, A(0.8) + B(-1.0), z), end(bank, B(-1.0) + A(0.8), z), rtol=0, atol=1e-12
-    )
+    torch.testing.assert_close(end(bank, A(0.8) + B(-1.0), z), end(bank, B(-1.0) + A(0.8), z), rtol=0, atol=1e-12)
     velocity = bank((A(0.8) + B(-1.0)).amounts[0])(z, 0.0)
     torch.testing.assert_close(velocity, 0.8 * bank["a"](z, 0.0) - bank["b"](z, 0.0), rtol=0, atol=1e-12)
 
@@ -82,9 +80,7 @@ def test_order_matters_as_published_for_a_quarter_turn_and_a_stretch() -> None:
     first_turn = end(bank, A(math.pi / 2) >> B(1.0), z)
     first_stretch = end(bank, B(1.0) >> A(math.pi / 2), z)
     torch.testing.assert_close(first_turn, torch.tensor([0.0, 1.0], dtype=torch.float64), rtol=0, atol=1e-8)
-    torch.testing.assert_close(
-        first_stretch, torch.tensor([0.0, math.e], dtype=torch.float64), rtol=0, atol=1e-8
-    )
+    torch.testing.assert_close(first_stretch, torch.tensor([0.0, math.e], dtype=torch.float64), rtol=0, atol=1e-8)
 
 
 def test_commuting_flows_compose_alike_in_sequence_and_at_once() -> None:

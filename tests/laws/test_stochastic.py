@@ -18,9 +18,7 @@ def linear(matrix: torch.Tensor) -> LinearField:
     return bank
 
 
-def run(
-    matrix: torch.Tensor, z: torch.Tensor, temperature: float, steps: int, segments: int = 1
-) -> torch.Tensor:
+def run(matrix: torch.Tensor, z: torch.Tensor, temperature: float, steps: int, segments: int = 1) -> torch.Tensor:
     path = Path(("flow",), torch.ones(segments, 1, dtype=torch.float64))
     return transport(
         linear(matrix),

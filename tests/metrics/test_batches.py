@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from flowdis.data import TransformSequences
-from flowdis.metrics.batches import elapsed, model_path, pieces, rows, slices, spread
+from flowdis.metrics.batches import model_path, pieces, rows, slices, spread
 from flowdis.paths import Path
 from tests.metrics.toys import brightness_model, grey, small_model
 
@@ -38,12 +38,6 @@ def test_paths_are_cut_and_embedded_with_their_clocks():
     assert rows(shared, slice(0, 1)) is shared
     with pytest.raises(ValueError, match=r"amounts of shape \(S, K\) or \(S, B, K\), got \(1, 2, 3, 1\)"):
         rows(Path(("hue",), torch.ones(1, 2, 3, 1)), slice(0, 1))
-
-
-def test_elapsed_amounts_run_through_the_segments():
-    path = Path(("hue",), torch.tensor([[1.0], [-4.0]]))
-    run = elapsed(path, torch.tensor([0.0, 0.5, 1.0, 1.25, 2.0]))
-    assert run.flatten().tolist() == [0.0, 0.5, 1.0, 0.0, -3.0]
 
 
 def test_pieces_are_the_batch_in_the_models_type(generator):
