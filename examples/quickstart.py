@@ -1,6 +1,7 @@
 """Turns and recolours a real digit: `python examples/quickstart.py [MODEL_FOLDER] [PICTURE.png]`.
 
-The model is that of `flowdis demo`; where there is none yet, a rough one is trained for 40 seconds.
+The model is that of `flowdis demo`; where there is none yet, one is trained for 40 seconds, enough to
+recolour a blur. A few minutes make the difference.
 """
 
 import sys

@@ -46,7 +46,7 @@ class TransformSequences:
         >>> sequences = TransformSequences(torch.rand(10, 3, 16, 16), ["rotate", "hue"])
         >>> batch = sequences.sample(4, generator=torch.Generator().manual_seed(0), frames=2)
         >>> batch.frames.shape, batch.amounts.shape
-        (torch.Size([2, 4, 3, 16, 16]), torch.Size([1, 4, 2]))
+        (torch.Size([3, 4, 3, 16, 16]), torch.Size([1, 4, 2]))
     """
 
     images: _Stills

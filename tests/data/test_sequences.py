@@ -73,12 +73,13 @@ def test_few_frames_are_those_of_the_full_sequence() -> None:
     sequences = TransformSequences(stills(), NAMES)
     full = sequences.sample(3, generator=seeded(5))
     seen = set()
-    for frames in (1, 2, 3, 9):
+    for frames in (1, 2, 3, 8):
         few = sequences.sample(3, generator=seeded(5), frames=frames)
         steps = (few.times * 8).round().long()
-        assert steps.tolist() == sorted(set(steps.tolist())) and len(steps) == frames
+        assert steps.tolist() == sorted(set(steps.tolist())) and len(steps) == frames + 1 and steps[0] == 0
         assert torch.equal(few.first, full.first) and torch.equal(few.amounts, full.amounts)
         assert torch.equal(few.frames, full.frames[steps])
+        assert few.weights.tolist() == [1.0] + [8 / frames] * frames
         seen |= set(steps.tolist())
     assert seen == set(range(9))
 
@@ -171,7 +172,7 @@ def test_published_steps() -> None:
 
 
 def test_orbit_protocol_starts_anywhere_at_any_speed() -> None:
-    batch = orbit(stills(), "scale").sample(1000, generator=seeded(), frames=9)
+    batch = orbit(stills(), "scale").sample(1000, generator=seeded(), frames=8)
     first = TRANSFORMS["scale"].unit.to_value(begin(batch).amounts[0][:, 0])
     end = TRANSFORMS["scale"].unit.to_value(begin(batch).amounts[0][:, 0] + batch.amounts[:, :, 0].sum(0))
     speed = (end - first) / 0.8
@@ -245,8 +246,8 @@ def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(ValueError, match="`single`"):
         TransformSequences(images, NAMES, single=1.5)
     sequences = TransformSequences(images, NAMES)
-    with pytest.raises(ValueError, match="`frames` must lie in 1 to 9, got 10"):
-        sequences.sample(2, generator=seeded(), frames=10)
+    with pytest.raises(ValueError, match="`frames` must lie in 1 to 8, got 9"):
+        sequences.sample(2, generator=seeded(), frames=9)
     with pytest.raises(ValueError, match="`batch_size`"):
         sequences.sample(0, generator=seeded())
     with pytest.raises(ValueError, match="`indices`"):
