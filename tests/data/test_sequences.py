@@ -79,7 +79,7 @@ def test_few_frames_are_those_of_the_full_sequence() -> None:
         assert steps.tolist() == sorted(set(steps.tolist())) and len(steps) == frames + 1 and steps[0] == 0
         assert torch.equal(few.first, full.first) and torch.equal(few.amounts, full.amounts)
         assert torch.equal(few.frames, full.frames[steps])
-        assert few.weights.tolist() == [1.0] + [8 / frames] * frames
+        assert few.weights.tolist() == pytest.approx([1.0] + [8 / frames] * frames)
         seen |= set(steps.tolist())
     assert seen == set(range(9))
 
