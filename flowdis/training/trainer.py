@@ -188,8 +188,10 @@ class Trainer:
 
 
 def _optimizer(model: LatentFlow, config: TrainingConfig) -> torch.optim.AdamW:
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    # The fields' biases and amplitudes are stacked over transformations, and so are matrices in shape alone.
+    kept = ("bias", "amplitude")
+    decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and not name.endswith(kept)]
+    others = [p for name, p in model.named_parameters() if p.ndim <= 1 or name.endswith(kept)]
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
