@@ -254,3 +254,9 @@ def test_a_model_of_ones_own_names_can_be_reported_and_measured(
     (tmp_path / "metrics.json").write_text('{"mine": 1.5}')
     assert main(["report", "--run", str(tmp_path), "--quiet"]) == 0
     assert "1.5" in (tmp_path / "report/index.html").read_text()
+
+
+def test_train_another_kind_of_field_than_the_recipe_s(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(["train", "--recipe", "published", "--field", "potential", "--out", str(out), "--quiet", *TINY]) == 0
+    assert LatentFlow.from_pretrained(out / "model").config.field == "potential"

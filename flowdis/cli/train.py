@@ -109,6 +109,8 @@ class Train:
         given = {name: value for name, value in training.items() if value is not None}
         chosen = chosen.with_training(replace(chosen.training, **given))
         made = {name: getattr(self, name) for name in ("field", "dim", "likelihood")}
+        if self.field is not None:
+            made["field_options"] = {}  # those of the recipe are for its own kind
         chosen = replace(chosen, **{name: value for name, value in made.items() if value is not None})
         if not self.transforms:
             return chosen

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flowdis.fields.base import FieldBank, Mix, VelocityField
-from flowdis.fields.ridge import Ridge
+from flowdis._types import Latent
+from flowdis.fields.base import Divergence, FieldBank, Mix, Velocity, VelocityField
+from flowdis.fields.ridge import Ridge, RidgeMix
 from flowdis.fields.solenoidal import Antisymmetric
 
-__all__ = ["HelmholtzField"]
+__all__ = ["HelmholtzField", "HelmholtzMix"]
 
 
 class HelmholtzField(FieldBank):
     r"""K sums of a gradient field and a divergence-free field, in one pair of matrix products.
 
-    .. math:: v = \nabla u + (P - P^T) \nabla h, \qquad \nabla \cdot v = \Delta u
+    .. math:: v = \nabla u + (P - P^T) \nabla h + A z, \qquad \nabla \cdot v = \Delta u + \operatorname{tr} A
 
-    A gradient field alone cannot run in circles, and turning and recolouring do.
+    A gradient field alone cannot run in circles, and turning and recolouring do. A linear part A z belongs to both:
+    the symmetric half of A is the gradient of a quadratic potential, the antisymmetric half free of divergence. It
+    spares the units what a linear flow does already.
 
     Arguments:
         names: The K transformations.
         dim: The number D of latent dimensions.
         hidden: The number of units of each field: half of them, rounded up, are u's, the others h's.
         rank: The rank of P, or None for a full matrix.
+        linear: Whether there is a linear part.
         generator: The source of the initial weights; |v| starts at about 0.2 where |z| is sqrt(D).
 
     Raises:
@@ -46,22 +52,59 @@ class HelmholtzField(FieldBank):
         *,
         hidden: int = 256,
         rank: int | None = None,
+        linear: bool = True,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(names, dim)
         if hidden < 2:
             raise ValueError(f"`hidden` must be >= 2, got {hidden}")
-        self.hidden, self.rank = hidden, rank
+        self.hidden, self.rank, self.linear = hidden, rank, linear
         self.ridge = Ridge(len(self.names), hidden, dim, generator=generator)
         self.turn = Antisymmetric(len(self.names), 1, dim, rank=rank, generator=generator)
+        self.matrix: nn.Parameter | None = None
+        if linear:
+            self.matrix = nn.Parameter(0.1 / dim * torch.randn(len(self.names), dim, dim, generator=generator))
 
     def bind(self, mix: Mix) -> VelocityField:
         """The mix of the fields; only the potential's units carry a divergence."""
         rest = self.hidden // 2
         straight, turned = self.ridge.weight.split([self.hidden - rest, rest], dim=1)
         out = torch.cat([straight, self.turn(turned.unsqueeze(1)).squeeze(1)], dim=1)
-        return self.ridge.bind(mix, out, F.pad(straight.square().sum(-1), (0, rest)))
+        curved = self.ridge.bind(mix, out, F.pad(straight.square().sum(-1), (0, rest)))
+        return curved if self.matrix is None else HelmholtzMix(curved, mix.amounts, self.matrix)
 
     def config(self) -> dict[str, Any]:
         """The keyword arguments that rebuild this bank."""
-        return {"hidden": self.hidden, "rank": self.rank}
+        return {"hidden": self.hidden, "rank": self.rank, "linear": self.linear}
+
+
+@dataclass(frozen=True, eq=False)
+class HelmholtzMix:
+    """A mix of ridge fields and of linear ones.
+
+    Arguments:
+        curved: The mix of the ridge fields.
+        amounts: The amounts, one mix (K,) for all or one per sample (*, K).
+        matrix: The linear parts, with shape (K, D, D).
+    """
+
+    curved: RidgeMix
+    amounts: Tensor
+    matrix: Tensor
+
+    def __call__(self, z: Latent, s: float | Tensor) -> Velocity:
+        """The velocity (*, D) at latents (*, D)."""
+        return self.curved(z, s) + self._straight(z)
+
+    def velocity_and_divergence(self, z: Latent, s: float | Tensor) -> tuple[Velocity, Divergence]:
+        """The velocity (*, D) and its divergence (*), in one pass."""
+        velocity, divergence = self.curved.velocity_and_divergence(z, s)
+        traces = self.matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
+        return velocity + self._straight(z), divergence + self.amounts @ traces
+
+    def _straight(self, z: Tensor) -> Tensor:
+        if self.amounts.ndim == 1:
+            return F.linear(z, torch.einsum("k,kij->ij", self.amounts, self.matrix))
+        # One product for all K, mixed afterwards: a matrix per sample would be far larger than the codes.
+        moved = F.linear(z, self.matrix.flatten(0, 1)).unflatten(-1, self.matrix.shape[:2])
+        return (moved * self.amounts.unsqueeze(-1)).sum(-2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
+from typing import Any
 
 import torch
 
@@ -43,6 +44,7 @@ class Recipe:
         augmentation: Distortions of the still images; none where left out.
         training: The settings of the trainer.
         field: The kind of field.
+        field_options: Keyword arguments of that kind, beside names and dim.
         dim: The number D of latents.
         channels: Channels after each halving of resolution; chosen from the image's size where left out.
         decoder_hidden: The width of the decoder's hidden linear layer.
@@ -55,6 +57,7 @@ class Recipe:
     augmentation: Augmentation | None = None
     training: TrainingConfig = dataclass_field(default_factory=TrainingConfig)
     field: str = "helmholtz"
+    field_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     dim: int = 64
     channels: tuple[int, ...] | None = None
     decoder_hidden: int = 256
@@ -69,6 +72,7 @@ class Recipe:
             channels=self.channels,
             decoder_hidden=self.decoder_hidden,
             field=self.field,
+            field_options=self.field_options,
             likelihood=self.likelihood,
         )
         with torch.random.fork_rng(devices=[]):
@@ -104,6 +108,7 @@ RECIPES: dict[str, Recipe] = {
         _UPRIGHT,
         single=1.0,
         augmentation=Augmentation(shear=0.2, stretch=1.15, shift=1.0),
+        field_options={"linear": False},
         channels=(24,),
         decoder_hidden=384,
         training=TrainingConfig(
