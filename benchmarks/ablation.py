@@ -38,17 +38,23 @@ __all__ = ["Budget", "Experiment", "default_rows", "experiment", "main", "run", 
 
 _BASE = "demo"
 _VALUES: dict[str, tuple[Any, ...]] = {
-    "kl_initial": (0, 0.01, 0.1, 1),
-    "kl_path": (0, 0.01, 0.1, 1),
-    "energy": (0, 0.01, 0.1, 1),
+    "energy": (0, 0.01),
     "field": ("helmholtz", "potential", "solenoidal", "linear"),
     "ramp": (0, 0.4),
-    "single": (0, 0.5, 1),
+    "single": (0.5, 1),
+    "beta2": (0.95, 0.999),
 }
-_COMBINED = ("field=potential,clocked=true", "field=potential,clocked=true,hamilton_jacobi=0.1")
+_COMBINED = (
+    "kl_initial=0.01,kl_path=0.01",
+    "kl_initial=1,kl_path=1",
+    "kl_path=0",
+    "linear=false",
+    "channels=24-48",
+    "field=potential,clocked=true,hamilton_jacobi=0.1",
+)
 _WEIGHTS = tuple(item.name for item in fields(Weights))
 _TRAINING = tuple(item.name for item in fields(TrainingConfig) if item.name not in ("weights", "seed"))
-_RECIPE = ("single", "field", "dim", "likelihood")
+_RECIPE = ("single", "field", "dim", "likelihood", "channels")
 _GIVEN = ("names", "dim", "generator")
 _MEASURED = ("error", "floor", "identity")
 
@@ -123,7 +129,8 @@ def experiment(row: str, budget: Budget, seed: int) -> Experiment:
         name, equals, value = (part.strip() for part in setting.partition("="))
         if not equals:
             raise ValueError(f"`row` must be settings like 'kl_path=0', got {setting!r}")
-        changes[_place(name)][name] = _value(value)
+        channels = name == "channels"
+        changes[_place(name)][name] = tuple(map(int, value.split("-"))) if channels else _value(value)
     kind = check_choice("field", changes["recipe"].get("field", chosen.field), FIELDS)
     options = [name for name in inspect.signature(FIELDS[kind]).parameters if name not in _GIVEN]
     known = [*_WEIGHTS, *_TRAINING, *_RECIPE, *options]
