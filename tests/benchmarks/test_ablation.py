@@ -56,8 +56,10 @@ def test_every_default_row_changes_the_recipe_and_makes_a_model():
     tried = [experiment(row, Budget(), 0) for row in rows]
     assert len({(repr(one.recipe), repr(one.options)) for one in tried}) == len(rows)
     by_row = dict(zip(rows, tried, strict=True))
-    assert by_row["kl_initial=0"].recipe.training.weights.kl_initial == 0
-    assert by_row["energy=0.1"].recipe.training.weights.energy == 0.1
+    assert by_row["kl_path=0"].recipe.training.weights.kl_path == 0
+    assert by_row["energy=0.01"].recipe.training.weights.energy == 0.01
+    assert by_row["channels=24-48"].recipe.channels == (24, 48)
+    assert by_row["linear=false"].model((3, 28, 28)).fields.linear is False
     assert by_row["single=1"].recipe.single == 1
     assert by_row["ramp=0"].recipe.training.ramp == 0
     clocked = by_row["field=potential,clocked=true,hamilton_jacobi=0.1"]
