@@ -11,7 +11,7 @@ from flowdis.cli.options import ImageShape, Stills, load_stills, pick_device
 from flowdis.cli.pipeline import measure, settings_of, train
 from flowdis.cli.runs import Run
 from flowdis.cli.tables import short_table
-from flowdis.metrics.protocols import motions
+from flowdis.data.protocols import motions
 from flowdis.training import TrainingConfig
 from flowdis.training.recipes import Recipe, orbit_motions, recipe
 

@@ -8,6 +8,7 @@ from flowdis.data.files import as_images, check_writable, load_images, save_imag
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
 from flowdis.data.pixels import colour
 from flowdis.data.protocols import ORBIT, PUBLISHED, orbit, published
+from flowdis.data.scenes import Scenes, StillScenes, as_scenes
 from flowdis.data.sequences import TransformSequences
 from flowdis.data.transforms import TRANSFORMS, Transformation, apply_path, path_matrices, units_of
 
@@ -18,6 +19,9 @@ __all__ = [
     "path_matrices",
     "units_of",
     "colour",
+    "Scenes",
+    "StillScenes",
+    "as_scenes",
     "SequenceBatch",
     "TransformSequences",
     "Motion",

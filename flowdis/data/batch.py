@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowdis.data.transforms import apply_path
+from flowdis.data.scenes import Scenes
 from flowdis.paths import Path, Unit
 
 __all__ = ["SequenceBatch"]
@@ -27,25 +27,38 @@ class SequenceBatch:
 
     Arguments:
         names: The K transformations, in the order of the model's fields.
-        first: The images x_0, with shape (B, C, H, W).
         frames: The images at `times`, with shape (F, B, C, H, W), the first of them x_0.
         times: Positions along the path in [0, S], with shape (F), ascending from 0, the same for all.
         amounts: The amounts for the fields, with shape (S, B, K).
         length: The number T of steps of the full sequence of frames 0 to T, F of which are here.
-        source: The images before any motion, with shape (B, C, H, W), where they are known.
-        start: The path from `source` to `first`.
+        scenes: The B scenes before any motion, where they are known.
+        start: The path from `scenes` to x_0.
         units: The units of the amounts.
+
+    Raises:
+        ValueError: if there are no frames, or times do not match them or do not begin at 0.
     """
 
     names: tuple[str, ...]
-    first: _Images
     frames: _Frames
     times: _Times
     amounts: _Amounts
     length: int
-    source: _Images | None = None
+    scenes: Scenes | None = None
     start: Path | None = None
     units: Mapping[str, Unit] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.times) != len(self.frames) or len(self.times) == 0:
+            counts = f"{len(self.times)} times for {len(self.frames)} frames"
+            raise ValueError(f"`times` must be one for each of one or more frames, got {counts}")
+        if float(self.times[0]) != 0:
+            raise ValueError(f"`times` must begin at 0, where x_0 is, got {self.times.tolist()}")
+
+    @property
+    def first(self) -> _Images:
+        """The images x_0, (B, C, H, W)."""
+        return self.frames[0]
 
     @property
     def weights(self) -> _Times:
@@ -65,7 +78,7 @@ class SequenceBatch:
         *,
         times: _Times | None = None,
     ) -> _Truth:
-        """The true images along any path from the first frame, sampled once from the source.
+        """The true images along any path from the first frame.
 
         Arguments:
             path: A path with amounts (S, K) or (S, B, K); the sequences' own if left out.
@@ -75,8 +88,8 @@ class SequenceBatch:
             The images, with shape (B, C, H, W), or (T, B, C, H, W) with times.
 
         Raises:
-            ValueError: if the source of the sequences is not known.
+            ValueError: if the scenes are not known.
         """
-        if self.source is None:
-            raise ValueError("`source` must be known to draw the truth, got a batch without it")
-        return apply_path(self.source, path or self.path, self.units, times=times, start=self.start)
+        if self.scenes is None:
+            raise ValueError("`scenes` must be known to draw the truth, got a batch without them")
+        return self.scenes.draw(path or self.path, self.units, times=times, start=self.start)

@@ -11,7 +11,7 @@ from flowdis.paths import Unit
 
 __all__ = ["TRANSFORMS", "Transformation", "units_of"]
 
-_KINDS = ("geometric", "photometric", "hue")
+_KINDS = ("geometric", "photometric", "hue", "factor")
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Transformation:
     Arguments:
         unit: The natural unit, and how much of it one amount is.
         kind: "geometric" acts on pixel coordinates (x, y, 1), "photometric" on pixel values (p, 1), "hue" on
-            colours.
+            colours, "factor" on a ground-truth factor of a data set, whose images are looked up or rendered.
         generator: The matrix G of the group g(a) = exp(a G), a in the unit (its logarithm where that is
-            logarithmic): the upper rows of a 3 x 3 or 2 x 2 matrix whose last row is 0. Empty for hue.
+            logarithmic): the upper rows of a 3 x 3 or 2 x 2 matrix whose last row is 0. Empty for hue and factors.
         range: The values that training draws from, in the natural unit.
         period: The value that is the identity again, for transformations that run in a circle.
     """
@@ -33,6 +33,11 @@ class Transformation:
     generator: tuple[tuple[float, ...], ...]
     range: tuple[float, float]
     period: float | None = None
+
+    @property
+    def identity(self) -> float:
+        """The value that changes nothing: 1 of what multiplies, 0 of anything else."""
+        return 1.0 if self.unit.logarithmic else 0.0
 
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, _KINDS)
@@ -70,12 +75,17 @@ TRANSFORMS: dict[str, Transformation] = {
 }
 
 
-def units_of(names: Sequence[str], units: Mapping[str, Unit] | None = None) -> dict[str, Unit]:
+def units_of(
+    names: Sequence[str],
+    units: Mapping[str, Unit] | None = None,
+    known: Mapping[str, Transformation] = TRANSFORMS,
+) -> dict[str, Unit]:
     """The unit of each named transformation: the one given in `units`, else its own.
 
     Arguments:
-        names: Names out of `TRANSFORMS`.
+        names: Names out of `known`.
         units: Units that replace the defaults; their sizes are free, what they measure is not.
+        known: The transformations by name; those of `TRANSFORMS` where left out.
 
     Returns:
         One unit per name, in order.
@@ -89,10 +99,10 @@ def units_of(names: Sequence[str], units: Mapping[str, Unit] | None = None) -> d
     """
     chosen = {}
     for name in names:
-        known = TRANSFORMS[check_choice("names", name, TRANSFORMS)].unit
-        unit = known if units is None else units.get(name, known)
-        if (unit.name, unit.logarithmic) != (known.name, known.logarithmic):
-            wanted = f"{'the logarithm of a ' if known.logarithmic else ''}{known.name}"
+        own = known[check_choice("names", name, known)].unit
+        unit = own if units is None else units.get(name, own)
+        if (unit.name, unit.logarithmic) != (own.name, own.logarithmic):
+            wanted = f"{'the logarithm of a ' if own.logarithmic else ''}{own.name}"
             raise ValueError(f"`units` must measure {name!r} by {wanted}, got {unit}")
         chosen[name] = unit
     return chosen

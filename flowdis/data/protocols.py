@@ -8,15 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowdis._checks import check_choice
-from flowdis.data.motions import Motion, Steps
+from flowdis.data.known import TRANSFORMS, Transformation
+from flowdis.data.motions import Motion, Orbit, Steps
 from flowdis.data.sequences import TransformSequences
 from flowdis.paths import Unit
 
-__all__ = ["ORBIT", "PUBLISHED", "orbit", "published"]
+__all__ = ["ORBIT", "PROTOCOLS", "PUBLISHED", "motions", "orbit", "published"]
 
 _Stills = Float[Tensor, "N C H W"]
-
-_NAMES = ("scale", "rotate", "hue")
 
 PUBLISHED: dict[str, Motion] = {
     "scale": Steps(0.1, additive=True),
@@ -30,12 +29,53 @@ ORBIT: dict[str, Motion] = {
     "hue": Steps(20.0, start=(0.0, 360.0), speed=(0.5, 1.5)),
 }
 
+PROTOCOLS: dict[str, Mapping[str, Motion]] = {"published": PUBLISHED, "orbit": ORBIT}
+"""The protocols, with the motions of the transformations that they name."""
+
+
+def motions(
+    protocol: str,
+    names: Sequence[str],
+    length: int = 8,
+    known: Mapping[str, Transformation] = TRANSFORMS,
+) -> dict[str, Motion]:
+    """The motion of each named transformation under a protocol.
+
+    Of images, what a protocol does not name takes `length` even steps from the identity to the end of the range that
+    it is trained on ("published"), or from anywhere below the identity at half to full speed ("orbit"). Factors of a
+    data set go from anywhere to anywhere in their range, circular ones by up to half a round either way; no
+    published protocol has them.
+
+    Arguments:
+        protocol: "published" or "orbit".
+        names: Names out of `known`.
+        length: The number T of steps.
+        known: The transformations by name; those of `TRANSFORMS` where left out.
+
+    Raises:
+        ValueError: if the protocol or a name is unknown, or a factor is asked for under "published".
+    """
+    named = PROTOCOLS[check_choice("protocol", protocol, PROTOCOLS)]
+    chosen: dict[str, Motion] = {}
+    for name in names:
+        kind = known[check_choice("names", name, known)]
+        (low, high), identity = kind.range, kind.identity
+        if kind.kind == "factor":
+            if protocol == "published":
+                raise ValueError(f"`protocol` must be orbit for factors of a data set, got published for {name!r}")
+            chosen[name] = Orbit(reach=None if kind.period is None else kind.period / 2)
+            continue
+        step = high ** (1 / length) if kind.unit.logarithmic else high / length
+        anywhere = Steps(step, start=(low, identity), speed=(0.5, 1.0))
+        chosen[name] = named.get(name, Steps(step) if protocol == "published" else anywhere)
+    return chosen
+
 
 def published(
     images: _Stills,
     which: str | None = None,
     *,
-    names: Sequence[str] = _NAMES,
+    names: Sequence[str] = tuple(PUBLISHED),
     length: int = 8,
     units: Mapping[str, Unit] | None = None,
 ) -> TransformSequences:
@@ -61,7 +101,7 @@ def orbit(
     images: _Stills,
     which: str | None = None,
     *,
-    names: Sequence[str] = _NAMES,
+    names: Sequence[str] = tuple(PUBLISHED),
     length: int = 8,
     units: Mapping[str, Unit] | None = None,
 ) -> TransformSequences:

@@ -7,16 +7,17 @@ for training; `Steps` walks in even steps from a given start, as published proto
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowdis._checks import check_choice, check_images
+from flowdis._checks import check_choice
 from flowdis.data.batch import SequenceBatch
+from flowdis.data.known import TRANSFORMS, units_of
 from flowdis.data.motions import Augmentation, Motion, Orbit
-from flowdis.data.transforms import TRANSFORMS, apply_path, units_of
+from flowdis.data.scenes import Scenes, as_scenes
 from flowdis.paths import Path, Unit
 
 __all__ = ["TransformSequences"]
@@ -27,17 +28,17 @@ _Indices = Int[Tensor, "B"]
 
 @dataclass(frozen=True, eq=False)
 class TransformSequences:
-    """Sequences made from still images by known transformations.
+    """Sequences of still images, or of other scenes, moved by known transformations.
 
     Arguments:
-        images: The still images in [0, 1], with shape (N, C, H, W).
+        images: The still images in [0, 1], with shape (N, C, H, W), or N scenes.
         transformations: The names of the transformations, each moved by an `Orbit`, or a motion for each
             name.
         length: The number T of steps of a sequence, which has frames 0 to T.
-        units: Units of the amounts, where they are not those of `TRANSFORMS`.
+        units: Units of the amounts, where they are not the transformations' own.
         single: The share of sequences that move in one transformation; the others move in several at once.
         which: The one transformation that every sequence moves in; drawn for each sequence if left out.
-        augmentation: Distortions of the still images that enlarge their number, at no cost.
+        augmentation: Distortions of still images that enlarge their number, at no cost.
 
     Raises:
         ValueError: if images, names, units or motions do not fit, or `single` is not a share.
@@ -49,18 +50,17 @@ class TransformSequences:
         (torch.Size([3, 4, 3, 16, 16]), torch.Size([1, 4, 2]))
     """
 
-    images: _Stills
+    images: _Stills | Scenes
     transformations: Sequence[str] | Mapping[str, Motion]
     length: int = 8
     units: Mapping[str, Unit] | None = None
     single: float = 0.5
     which: str | None = None
     augmentation: Augmentation | None = None
+    scenes: Scenes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_images("images", self.images)
-        if self.images.ndim != 4 or len(self.images) == 0:
-            raise ValueError(f"`images` must have shape (N, C, H, W) with N >= 1, got {tuple(self.images.shape)}")
+        object.__setattr__(self, "scenes", as_scenes(self.images))
         given = self.transformations
         if isinstance(given, str) or len(given) == 0 or len(set(given)) < len(given):
             raise ValueError(f"`transformations` must be one or more different names, got {given!r}")
@@ -68,14 +68,14 @@ class TransformSequences:
             raise ValueError(f"`length` must be at least 1, got {self.length}")
         if not 0 <= self.single <= 1:
             raise ValueError(f"`single` must lie in [0, 1], got {self.single}")
-        object.__setattr__(self, "units", units_of(self.names, self.units))
+        known, channels = self.scenes.transformations, self.scenes.image_shape[0]
+        if any(name not in known and name in TRANSFORMS and TRANSFORMS[name].kind == "hue" for name in given):
+            raise ValueError(f"`images` must have 3 channels for hue, got {channels}: colour them first (`colour`)")
+        object.__setattr__(self, "units", units_of(self.names, self.units, known))
         if self.which is not None:
             check_choice("which", self.which, self.names)
         for name, motion in self.motions.items():
-            motion.check(name, TRANSFORMS[name], self.length)
-        if "hue" in self.names and self.images.shape[1] != 3:
-            got = self.images.shape[1]
-            raise ValueError(f"`images` must have 3 channels for hue, got {got}: colour them first (`colour`)")
+            motion.check(name, known[name], self.length)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ class TransformSequences:
         return dict(given) if isinstance(given, Mapping) else {name: Orbit() for name in given}
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.scenes)
 
     def sample(
         self,
@@ -109,7 +109,7 @@ class TransformSequences:
             speed: A factor on all amounts, to start training with small motions.
 
         Returns:
-            The batch, on the device of the images.
+            The batch, where the scenes are.
 
         Raises:
             ValueError: if `batch_size` is not positive, or `frames` does not lie in 1 to T.
@@ -117,7 +117,7 @@ class TransformSequences:
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
         device = generator.device if generator is not None else torch.device("cpu")
-        indices = torch.randint(len(self.images), (batch_size,), generator=generator, device=device)
+        indices = torch.randint(len(self.scenes), (batch_size,), generator=generator, device=device)
         return self.batch(indices, generator=generator, frames=frames, speed=speed)
 
     def batch(
@@ -138,7 +138,7 @@ class TransformSequences:
             speed: A factor on all amounts, to start training with small motions.
 
         Returns:
-            The batch, on the device of the images.
+            The batch, where the scenes are.
 
         Raises:
             ValueError: if there are no indices, or `frames` does not lie in 1 to T.
@@ -161,13 +161,13 @@ class TransformSequences:
                 for all; all if left out.
 
         Yields:
-            The batches, on the device of the images.
+            The batches, where the scenes are.
         """
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
-        start, path = self._draw(len(self.images), generator)
+        start, path = self._draw(len(self.scenes), generator)
         steps = self._steps(frames, generator)
-        for picked in torch.arange(len(self.images)).split(batch_size):
+        for picked in torch.arange(len(self.scenes)).split(batch_size):
             yield self._seen(
                 picked,
                 Path(start.names, start.amounts[:, picked]),
@@ -178,10 +178,10 @@ class TransformSequences:
     def _draw(self, count: int, generator: torch.Generator | None) -> tuple[Path, Path]:
         """The path to the start and the path from there, in float64 where the generator's device has it."""
         moving = self._moving(count, generator)
-        units = units_of(self.names, self.units)
+        units, known = dict(self.units or {}), self.scenes.transformations
         starts, ways = [], []
         for name, motion in self.motions.items():
-            begin, changes = motion.draw(count, TRANSFORMS[name], self.length, generator)
+            begin, changes = motion.draw(count, known[name], self.length, generator)
             starts.append(begin / units[name].step)
             ways.append(changes / units[name].step)
         rows = max(way.shape[0] for way in ways)
@@ -216,19 +216,18 @@ class TransformSequences:
         return torch.cat([later.new_zeros(1), later.sort().values])
 
     def _seen(self, picked: Tensor, start: Path, path: Path, steps: Tensor) -> SequenceBatch:
-        source = self.images[picked.to(self.images.device)]
-        path = path.to(source)
-        start = Path(start.names, start.amounts.to(path.amounts))
-        times = steps.to(source.dtype) * path.segments / self.length
-        images = apply_path(source, path, self.units, times=times, start=start)
+        scenes, units = self.scenes[picked], dict(self.units or {})
+        times = steps.to(path.amounts) * path.segments / self.length
+        start, path, times = scenes.attainable(path, units, times=times, start=start)
+        # Rounded before they are drawn, so that the amounts handed out are those that were drawn.
+        start, path, times = start.to(scenes.like), path.to(scenes.like), times.to(scenes.like)
         return SequenceBatch(
             names=self.names,
-            first=images[0],
-            frames=images,
-            times=times.to(source.device),
+            frames=scenes.draw(path, units, times=times, start=start),
+            times=times,
             amounts=path.amounts,
             length=self.length,
-            source=source,
+            scenes=scenes,
             start=start,
-            units=dict(self.units or {}),
+            units=units,
         )

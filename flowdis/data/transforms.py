@@ -209,7 +209,6 @@ def _turned(
     path: Path, start: Path | None, units: Mapping[str, Unit] | None, positions: Tensor, batch: torch.Size
 ) -> Tensor:
     """The turns of hue (T, B or 1) in degrees, those of `start` included."""
-    rates = _parameters(path, "hue", units, batch)[1].sum(-1)
-    segments = torch.arange(path.segments, dtype=positions.dtype, device=positions.device)
-    turned = (positions[:, None] - segments).clamp(0, 1) @ rates
+    names, amounts = _parameters(path, "hue", units, batch)
+    turned = Path(names, amounts).elapsed(positions).sum(-1)
     return turned if start is None else turned + _parameters(start, "hue", units, batch)[1].sum((0, 2)).to(turned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -12,12 +13,14 @@ from torch import Tensor
 from flowdis._checks import check_choice, check_images
 from flowdis._types import Images, Latent, Scalar
 from flowdis.data.batch import SequenceBatch
+from flowdis.data.scenes import Scenes, as_scenes
 from flowdis.models import LatentFlow
 from flowdis.paths import Path
 
 __all__ = [
     "Sequences",
     "Stills",
+    "check_scenes",
     "check_stills",
     "codes",
     "model_path",
@@ -30,6 +33,7 @@ __all__ = [
 ]
 
 Stills = Float[Tensor, "N C H W"]
+_Many = TypeVar("_Many", Tensor, Scenes)
 Sequences = Mapping[str, SequenceBatch | Iterable[SequenceBatch]]
 
 
@@ -46,6 +50,20 @@ def placed(model: LatentFlow, tensor: Tensor) -> Tensor:
 def codes(model: LatentFlow, images: Images) -> Latent:
     """The mean codes (*, D) of images (*, C, H, W)."""
     return model.encode(placed(model, images)).mean
+
+
+def check_scenes(argument: str, images: Stills | Scenes, model: LatentFlow) -> Scenes:
+    """Returns scenes, or still images as scenes, if the model takes their images.
+
+    Raises:
+        TypeError: if still images are not a floating-point tensor.
+        ValueError: if they do not fit the model.
+    """
+    if isinstance(images, Tensor):
+        return as_scenes(check_stills(argument, images, model))
+    if tuple(images.image_shape) != model.image_shape:
+        raise ValueError(f"`{argument}` must have images of shape {model.image_shape}, got {images.image_shape}")
+    return images
 
 
 def check_stills(argument: str, images: Tensor, model: LatentFlow) -> Tensor:
@@ -77,8 +95,8 @@ def slices(count: int, batch_size: int) -> Iterator[slice]:
         yield slice(start, min(count, start + batch_size))
 
 
-def spread(images: Stills, count: int | None) -> Float[Tensor, "M C H W"]:
-    """At most `count` images, evenly spread over the set, so that sorted classes are all met; all for None.
+def spread(images: _Many, count: int | None) -> _Many:
+    """At most `count` images or scenes, evenly spread over the set, so that sorted classes are all met; all for None.
 
     Raises:
         ValueError: if `count` is not positive.
@@ -92,7 +110,7 @@ def spread(images: Stills, count: int | None) -> Float[Tensor, "M C H W"]:
     if count is None or count >= len(images):
         return images
     picked = torch.linspace(0, len(images) - 1, count, dtype=torch.float64).round().long()
-    return images[picked.to(images.device)]
+    return images[picked.to(images.device) if isinstance(images, Tensor) else picked]
 
 
 def rows(path: Path, piece: slice) -> Path:
@@ -142,10 +160,9 @@ def pieces(
             yield replace(
                 batch,
                 names=model.names,
-                first=placed(model, batch.first[piece]),
                 frames=placed(model, batch.frames[:, piece]),
                 times=placed(model, batch.times),
                 amounts=path.amounts[:, piece].to(model.device),
-                source=None if batch.source is None else placed(model, batch.source[piece]),
+                scenes=None if batch.scenes is None else batch.scenes[piece].to(model.log_diffusion),
                 start=None if batch.start is None else rows(batch.start, piece),
             )

@@ -10,16 +10,15 @@ import torch
 from torch import Tensor
 
 from flowdis._checks import check_choice
-from flowdis.data.transforms import TRANSFORMS, apply_path
+from flowdis.data.scenes import Scenes
 from flowdis.dynamics import transport
 from flowdis.fields import FieldBank
 from flowdis.metrics.batches import (
     Stills,
-    check_stills,
+    check_scenes,
     codes,
     model_path,
     pixel_distance,
-    placed,
     rows,
     slices,
 )
@@ -65,7 +64,7 @@ class CompositionError:
 @torch.no_grad()
 def path_error(
     model: LatentFlow,
-    images: Stills,
+    images: Stills | Scenes,
     path: Path,
     *,
     start: Path | None = None,
@@ -77,7 +76,7 @@ def path_error(
 
     Arguments:
         model: The model; neither its mode nor its gradients are touched.
-        images: The source images, with shape (N, C, H, W), in [0, 1].
+        images: The source images, with shape (N, C, H, W), in [0, 1], or N scenes.
         path: The edit, over transformations that can be drawn, in the model's units; (S, K) or (S, N, K).
         start: The path from the source images to those that are edited, in the model's units; none if left
             out.
@@ -93,29 +92,29 @@ def path_error(
         ValueError: if images or path do not fit the model, or the path moves what cannot be drawn.
         FlowError: if a flow cannot be integrated.
     """
-    check_stills("images", images, model)
-    path = model_path(model, path)
-    true_path, banks = _drawn(path), {} if controls is None else controls
+    scenes, units = check_scenes("images", images, model), model.units
+    drawn, banks = _drawn(path, scenes), {} if controls is None else controls
+    begin = Path(drawn.names, torch.zeros_like(drawn.amounts[:1])) if start is None else start
+    ends_of = torch.arange(drawn.segments + 1, dtype=torch.float64)
     sums: dict[str, float] = {}
-    for piece in slices(len(images), batch_size):
-        source, units = placed(model, images[piece]), model.units
-        begin = None if start is None else rows(start, piece)
-        first = source if begin is None else apply_path(source, begin, units)
-        truth = apply_path(source, rows(true_path, piece), units, start=begin)
-        z, way = codes(model, first), rows(path, piece)
+    for piece in slices(len(scenes), batch_size):
+        some = scenes[piece].to(model.log_diffusion)
+        pose, way, times = some.attainable(rows(drawn, piece), units, times=ends_of, start=rows(begin, piece))
+        first, *_, truth = some.draw(way, units, times=times, start=pose)
+        z, way = codes(model, first), model_path(model, way)
         ends = {"error": model.transport(way, z, generator=generator).z[-1], "floor": codes(model, truth)}
         for name, bank in banks.items():
             ends[name] = transport(bank, way, z, solver=model.config.solver).z[-1]
         shown = {name: model.decode(end) for name, end in ends.items()} | {"identity": first}
         for name, image in shown.items():
             sums[name] = sums.get(name, 0.0) + float(pixel_distance(truth, image).double().sum())
-    means = {name: total / len(images) for name, total in sums.items()}
+    means = {name: total / len(scenes) for name, total in sums.items()}
     return PathError(means["error"], means["identity"], means["floor"], {name: means[name] for name in banks})
 
 
 def composition_error(
     model: LatentFlow,
-    images: Stills,
+    images: Stills | Scenes,
     first: Path,
     second: Path,
     *,
@@ -128,7 +127,7 @@ def composition_error(
 
     Arguments:
         model: The model; neither its mode nor its gradients are touched.
-        images: The source images, with shape (N, C, H, W), in [0, 1].
+        images: The source images, with shape (N, C, H, W), in [0, 1], or N scenes.
         first: The edit that comes first.
         second: The edit that comes second, over equally many segments.
         start: The path from the source images to those that are edited; none where left out.
@@ -151,13 +150,14 @@ def composition_error(
     return CompositionError(*both)
 
 
-def _drawn(path: Path) -> Path:
+def _drawn(path: Path, scenes: Scenes) -> Path:
     """The path without the transformations that it leaves at rest and that cannot be drawn."""
+    known = scenes.transformations
     moved = path.amounts.reshape(-1, len(path.names)).any(0).tolist()
-    kept = [i for i, name in enumerate(path.names) if moved[i] or name in TRANSFORMS]
+    kept = [i for i, name in enumerate(path.names) if moved[i] or name in known]
     for index in kept:
-        check_choice("path", path.names[index], TRANSFORMS)
+        check_choice("path", path.names[index], known)
     if not kept:
-        raise ValueError(f"`path` must move one of {', '.join(TRANSFORMS)}, got {', '.join(path.names)}")
+        raise ValueError(f"`path` must move one of {', '.join(known)}, got {', '.join(path.names)}")
     amounts: Tensor = path.amounts[..., kept]
     return Path(tuple(path.names[index] for index in kept), amounts)

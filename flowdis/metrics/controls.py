@@ -31,14 +31,10 @@ def code_pairs(model: LatentFlow, sequences: Sequences, *, batch_size: int = 250
     starts, ends, amounts = [], [], []
     for batches in sequences.values():
         for batch in pieces(model, batches, batch_size):
-            frames, times = batch.frames, batch.times
-            if float(times[0]) > 0:
-                frames = torch.cat([batch.first.unsqueeze(0), frames])
-                times = torch.cat([times.new_zeros(1), times])
-            z = codes(model, frames)
+            z = codes(model, batch.frames)
             starts.append(z[:-1].flatten(0, 1))
             ends.append(z[1:].flatten(0, 1))
-            amounts.append(batch.path.elapsed(times).diff(dim=0).flatten(0, 1))
+            amounts.append(batch.path.elapsed(batch.times).diff(dim=0).flatten(0, 1))
     if not starts or sum(len(start) for start in starts) == 0:
         raise ValueError("`sequences` must hold at least two frames, got none to compare")
     return torch.cat(starts), torch.cat(ends), torch.cat(amounts)

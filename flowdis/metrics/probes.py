@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from flowdis.data.transforms import TRANSFORMS
+from flowdis.data.scenes import Scenes
 from flowdis.fields import FieldBank
 from flowdis.metrics.batches import Stills, spread
 from flowdis.metrics.commutator import commutator_gap
@@ -41,7 +41,7 @@ PROBES: dict[str, float] = {
     "brightness": 1.2,
     "contrast": 1.2,
 }
-"""One edit of each transformation, in its natural unit."""
+"""One edit of each transformation of images, in its natural unit."""
 
 Pair = tuple[tuple[str, float], tuple[str, float]]
 
@@ -71,19 +71,30 @@ class Bench:
 
     Arguments:
         model: The model.
-        images: The source images, with shape (N, C, H, W).
-        start: The paths from the source images to those that are edited, with amounts (S, N, K).
+        scenes: The N scenes.
+        images: Their images where no truth is needed, with shape (N, C, H, W).
+        start: The paths to the poses that are edited, with amounts (S, N, K); none where left out.
         controls: Other fields on the same codes, by name.
         generator: The source of noise, for a model whose dynamics has a temperature.
         batch_size: How many images are worked on at a time.
     """
 
     model: LatentFlow
+    scenes: Scenes
     images: Stills
     start: Path | None
     controls: Mapping[str, FieldBank]
     generator: torch.Generator
     batch_size: int = 250
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The model's transformations whose truth can be drawn."""
+        return drawable(self.model, self.scenes)
+
+    def probe(self, name: str) -> float:
+        """One edit of a transformation, in its natural unit: that of `PROBES`, or one amount."""
+        return PROBES.get(name, self.scenes.transformations[name].unit.size)
 
     def path(self, name: str, value: float) -> Path:
         """The path that moves one transformation by a value in its natural unit."""
@@ -93,7 +104,7 @@ class Bench:
         """The error of an edit of all images."""
         return path_error(
             self.model,
-            self.images,
+            self.scenes,
             path,
             start=self.start,
             controls=self.controls,
@@ -102,12 +113,12 @@ class Bench:
         )
 
 
-def far_path(model: LatentFlow, name: str) -> Path:
+def far_path(bench: Bench, name: str) -> Path:
     """As far as a transformation is asked to go: two full turns, its whole range, or two amounts."""
-    flow = model.flows(name)[0]
-    if name not in TRANSFORMS:
+    flow = bench.model.flows(name)[0]
+    if name not in bench.names:
         return flow.by_amount(2.0)
-    kind = TRANSFORMS[name]
+    kind = bench.scenes.transformations[name]
     if kind.period is not None:
         return flow(2 * kind.period)
     low, high = kind.range
@@ -116,14 +127,14 @@ def far_path(model: LatentFlow, name: str) -> Path:
 
 def compositions(bench: Bench) -> dict[str, CompositionError]:
     """The errors of two edits, one after the other and at once, by what they are ("rotate 45, hue 120")."""
-    names = drawable(bench.model)
+    names = bench.names
     pairs: list[Pair] = [pair for pair in PAIRS if all(name in names for name, _ in pair)]
     if not pairs and len(names) > 1:
-        pairs = [((names[0], PROBES[names[0]]), (names[1], PROBES[names[1]]))]
+        pairs = [((names[0], bench.probe(names[0])), (names[1], bench.probe(names[1])))]
     return {
         ", ".join(f"{name} {value:g}" for name, value in pair): composition_error(
             bench.model,
-            bench.images,
+            bench.scenes,
             bench.path(*pair[0]),
             bench.path(*pair[1]),
             start=bench.start,
@@ -137,20 +148,20 @@ def compositions(bench: Bench) -> dict[str, CompositionError]:
 
 def backwards(bench: Bench) -> dict[str, BackwardsError]:
     """The errors of each transformation's edit and of the same amount the other way."""
-    paths = {name: bench.path(name, PROBES[name]) for name in drawable(bench.model)}
+    paths = {name: bench.path(name, bench.probe(name)) for name in bench.names}
     return {name: BackwardsError(bench.error(path), bench.error(-1.0 * path)) for name, path in paths.items()}
 
 
 def once_round(bench: Bench) -> dict[str, PathError]:
     """The error of going once round, for each transformation that comes round."""
-    periods = {name: TRANSFORMS[name].period for name in drawable(bench.model)}
+    periods = {name: bench.scenes.transformations[name].period for name in bench.names}
     return {name: bench.error(bench.path(name, period)) for name, period in periods.items() if period}
 
 
 def undos(bench: Bench, *, limit: int = 50) -> dict[str, UndoError]:
     """The errors of going far and back, for each transformation, and for all of them in a row."""
     model, images = bench.model, spread(bench.images, limit)
-    paths = {name: far_path(model, name) for name in model.names}
+    paths = {name: far_path(bench, name) for name in model.names}
     if len(paths) > 1:
         first, *others = paths.values()
         row = first
@@ -162,13 +173,13 @@ def undos(bench: Bench, *, limit: int = 50) -> dict[str, UndoError]:
 
 def gaps(bench: Bench, *, limit: int = 250) -> dict[str, float]:
     """The pixels between one edit then another and the other way round, for all pairs that can be drawn."""
-    model, images, names = bench.model, spread(bench.images, limit), drawable(bench.model)
+    model, images, names = bench.model, spread(bench.images, limit), bench.names
     return {
         f"{a}, {b}": commutator_gap(
             model,
             images,
-            bench.path(a, PROBES[a]),
-            bench.path(b, PROBES[b]),
+            bench.path(a, bench.probe(a)),
+            bench.path(b, bench.probe(b)),
             batch_size=bench.batch_size,
             generator=bench.generator,
         )

@@ -13,6 +13,7 @@ from flowdis.data import (
     Orbit,
     SequenceBatch,
     Steps,
+    StillScenes,
     TransformSequences,
     apply_path,
     orbit,
@@ -47,16 +48,24 @@ def test_a_batch_is_what_its_path_says() -> None:
     assert batch.times.tolist() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
     assert torch.equal(batch.first, batch.frames[0])
     assert torch.equal(batch.truth(times=batch.times), batch.frames)
-    assert batch.source is not None
-    assert torch.equal(batch.first, apply_path(batch.source, begin(batch)))
+    assert isinstance(batch.scenes, StillScenes)
+    assert torch.equal(batch.first, apply_path(batch.scenes.images, begin(batch)))
     longer = Path(NAMES, 2 * batch.amounts)
     assert (batch.truth(longer, times=batch.times / 2) - batch.frames).abs().max() < 1e-5
 
 
-def test_a_batch_without_its_source_has_no_truth() -> None:
+def test_a_batch_without_its_scenes_has_no_truth() -> None:
     batch = TransformSequences(stills(), NAMES).sample(2, generator=seeded())
-    with pytest.raises(ValueError, match="`source` must be known"):
-        replace(batch, source=None).truth()
+    with pytest.raises(ValueError, match="`scenes` must be known"):
+        replace(batch, scenes=None).truth()
+
+
+def test_frames_and_their_times_begin_with_the_first() -> None:
+    batch = TransformSequences(stills(), NAMES).sample(2, generator=seeded())
+    with pytest.raises(ValueError, match="`times` must begin at 0"):
+        replace(batch, frames=batch.frames[1:], times=batch.times[1:])
+    with pytest.raises((ValueError, TypeError), match="times"):  # a TypeError where annotations are checked
+        replace(batch, times=batch.times[1:])
 
 
 def test_the_generator_decides_all() -> None:
@@ -211,7 +220,8 @@ def test_augmentation_distorts_the_source_once_for_all_frames() -> None:
     assert begin(batch).segments == 2
     distortion = dict(zip(begin(batch).names, begin(batch).amounts[0].unbind(-1), strict=True))
     assert (distortion["rotate"] == 0).all() and 0.1 < distortion["shear"].abs().max() * 0.25 <= 0.2
-    assert 1 < distortion["translate_x"].abs().max() * 4 <= 2
+    shift = 4 * float(distortion["translate_x"].abs().max())  # a unit of translation is 4 pixels
+    assert 1 < shift <= 2
     assert (batch.truth(times=batch.times) - batch.frames).abs().max() < 1e-6
     none = Augmentation(shear=0.0, stretch=1.0, shift=0.0)
     plain = TransformSequences(stills(), NAMES).batch([0, 1], generator=seeded())

@@ -80,7 +80,7 @@ def drawn(count: int, weight: Tensor, model: LatentFlow) -> tuple[SequenceBatch,
         exact.append(MultivariateNormal(torch.full_like(image, 0.5), covariance).log_prob(image))
         frames.append(image.reshape(FRAMES, 1, 2, 2))
     stacked = torch.stack(frames, dim=1)
-    batch = SequenceBatch(("turn",), stacked[0], stacked, times, amounts, FRAMES - 1)
+    batch = SequenceBatch(("turn",), stacked, times, amounts, FRAMES - 1)
     return batch, torch.stack(exact)
 
 
@@ -96,7 +96,7 @@ def test_it_meets_the_exact_value() -> None:
 def test_one_sample_is_exact_where_the_posterior_is() -> None:
     model, weight = model_and_weight()
     batch, _ = drawn(7, weight, model)
-    still = SequenceBatch(("turn",), batch.first, batch.frames[:1], batch.times[:1], batch.amounts, batch.length)
+    still = SequenceBatch(("turn",), batch.frames[:1], batch.times[:1], batch.amounts, batch.length)
     covariance = weight @ weight.mT + NOISE**2 * torch.eye(PIXELS, dtype=torch.float64)
     images = batch.first.flatten(1)
     exact = MultivariateNormal(torch.full_like(images, 0.5), covariance).log_prob(images)

@@ -30,7 +30,7 @@ def test_both_directions_are_exact_for_a_true_flow():
 def test_edits_begin_where_the_start_path_ends(generator):
     model = small_model("rotate", "scale")
     images = torch.rand(5, 3, 8, 8, generator=generator).double()
-    start = random_start(model, 5, generator)
+    start = random_start(model, images, generator)
     assert start.amounts.shape == (1, 5, 2)
     path = model.flows("rotate")[0](45)
     first = apply_path(images, start, model.units)
@@ -48,14 +48,14 @@ def test_edits_begin_where_the_start_path_ends(generator):
 def test_once_round_comes_back_to_the_image(generator):
     model = small_model("rotate", "scale")
     images = torch.rand(3, 3, 8, 8, generator=generator).double()
-    error = path_error(model, images, model.flows("rotate")[0](360), start=random_start(model, 3, generator))
+    error = path_error(model, images, model.flows("rotate")[0](360), start=random_start(model, images, generator))
     assert error.identity < 1e-8
 
 
 def test_results_do_not_depend_on_the_batch_size(generator):
     model = small_model("rotate", "hue")
     images = torch.rand(3, 3, 8, 8, generator=generator).double()
-    start = random_start(model, 3, generator)
+    start = random_start(model, images, generator)
     controls = fit_controls(model, protocol_sequences(model, images, "orbit", generator=generator))
     rotate, hue = model.flows("rotate", "hue")
     amounts = torch.linspace(-60, 60, 3)

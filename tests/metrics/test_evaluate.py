@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from flowdis.data import TRANSFORMS, units_of
+from flowdis.data.protocols import motions
 from flowdis.dynamics import Solver
 from flowdis.metrics import Evaluation, evaluate, evaluate_protocol, protocol_sequences, random_start
-from flowdis.metrics.protocols import motions
 from flowdis.paths import Unit
 from tests.metrics.toys import linear_model, small_model
 
@@ -189,7 +189,7 @@ def test_sequences_are_drawn_alike_each_time(generator):
 
 def test_starts_are_those_of_the_orbit_protocol(generator):
     model = small_model("scale", "rotate", "hue")
-    start = random_start(model, 500, generator)
+    start = random_start(model, images(500), generator)
     values = [
         unit.to_value(column) for unit, column in zip(model.units.values(), start.amounts[0].unbind(-1), strict=True)
     ]
