@@ -161,7 +161,7 @@ def test_bad_files_in_a_folder(
     assert [name for name in ("0001.png", "notes.txt") if name in captured.err] == ["0001.png", "notes.txt"]
     assert captured.err.count("\n") == 2
     assert sorted(file.stem for file in (tmp_path / "out").iterdir()) == ["0000", "0002", "0003", "0004"]
-    train = ["train", "--out", tmp_path / "run", "--images", album, "--transforms", "rotate"]
+    train = ["train", "--out", tmp_path / "run", "--data", album, "--transforms", "rotate"]
     assert "could not read" in refused(train, capsys)
     assert "at least 5 images, of which one is for testing, got 4" in refused_after_warnings(
         [*train, "--skip-bad"], capsys
@@ -197,7 +197,7 @@ def test_a_model_folder_without_a_model(
     config = model_folder / "config.json"
     commands = [
         ["edit", "--model", model_folder, "--path", "hue 90", "--out", tmp_path / "out", album],
-        ["evaluate", "--model", model_folder, "--images", album],
+        ["evaluate", "--model", model_folder, "--data", album],
     ]
     config.write_text(json.dumps({"model_type": "bert", "hidden_size": 768}))
     for command in commands:
@@ -214,10 +214,10 @@ def test_images_that_do_not_fit_the_model(
     told = refused(["evaluate", "--model", model_folder], capsys)
     assert "`images` must be a folder where they are of shape (3, 8, 8); digits are (3, 28, 28)" in told
     fd.data.save_images(stills(5, 1, 8, 8), tmp_path / "grey")
-    told = refused(["train", "--out", tmp_path / "run", "--images", tmp_path / "grey"], capsys)
+    told = refused(["train", "--out", tmp_path / "run", "--data", tmp_path / "grey"], capsys)
     assert "`images` must have 3 channels for hue, got 1: colour them first" in told
     fd.data.save_images(stills(5, 1, 140, 30), tmp_path / "large")
-    told = refused(["train", "--out", tmp_path / "run", "--images", tmp_path / "large"], capsys)
+    told = refused(["train", "--out", tmp_path / "run", "--data", tmp_path / "large"], capsys)
     assert "`image_shape` must be given" in told and "--image-shape 1 64 64" in told and "(1, 140, 30)" in told
     assert not (tmp_path / "run").exists()
 
@@ -264,7 +264,7 @@ def test_a_full_or_locked_disk_is_told_before_training(
         (["--device", "abacus"], "`device` must be one of auto, cuda, mps, cpu, got 'abacus'"),
         (["--device", "cpu:7"], "`device` must be on this machine, which has 1 of cpu"),
         (["--device", "cuda:99"], "`device` must be on this machine, which has"),
-        (["--images", "nowhere"], "nowhere"),
+        (["--data", "nowhere"], "nowhere"),
         (["--image-shape", "3", "32", "32"], "digits are (3, 28, 28)"),
         (["--limit", "0"], "`limit` must be"),
     ],

@@ -144,7 +144,7 @@ def test_an_interrupted_demo_goes_on(
 
 def test_train_on_a_folder(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
-    command = ["train", "--out", str(out), "--images", str(album), "--transforms", "translate_x", "hue"]
+    command = ["train", "--out", str(out), "--data", str(album), "--transforms", "translate_x", "hue"]
     command += ["--dim", "6", "--field", "potential", "--learning-rate", "0.001", "--seed", "3", *TINY]
     assert main(command) == 0
     printed = capsys.readouterr().out
@@ -157,7 +157,7 @@ def test_train_on_a_folder(album: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "holds this run, finished" in capsys.readouterr().err
     assert main(["report", "--run", str(out), "--quiet"]) == 0
     assert (out / "report/index.html").is_file() and (out / "gifs/translate_x.gif").is_file()
-    measured = ["evaluate", "--model", str(out / "model"), "--images", str(album), "--protocol", "all", "--json"]
+    measured = ["evaluate", "--model", str(out / "model"), "--data", str(album), "--protocol", "all", "--json"]
     assert main([*measured, "--quiet"]) == 0
     assert "undo" in json.loads(capsys.readouterr().out)
     assert main([*command, "--fresh", "--quiet"]) == 0

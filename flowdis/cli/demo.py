@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowdis._checks import check_positive
-from flowdis.cli.options import load_stills, pick_device
-from flowdis.cli.pipeline import measure, picture, settings_of, train
+from flowdis.cli.options import pick_device
+from flowdis.cli.pipeline import carry_out
 from flowdis.cli.runs import Run
-from flowdis.cli.tables import short_table
+from flowdis.cli.subjects import load_subject
 from flowdis.training.recipes import recipe
 
 __all__ = ["Demo"]
@@ -52,7 +50,6 @@ class Demo:
             ValueError: if an option is out of range, or the folder holds another run.
             FlowError: if training diverges.
         """
-        check_positive("limit", 1 if self.limit is None else self.limit)
         chosen = recipe("demo")
         training = replace(
             chosen.training,
@@ -61,20 +58,13 @@ class Demo:
             seed=self.seed,
             batch_size=self.batch_size,
         )
-        chosen, device = chosen.with_training(training), pick_device(self.device)
-        run = Run(self.out.expanduser())
-        stills = load_stills(None, None)
-        run.begin(settings_of(chosen, stills, None), fresh=self.fresh)
-        if run.metrics.is_file() and run.report.is_file():
-            told = f"{run.folder} holds this run, finished: see {run.report} (--fresh begins anew)"
-            print(f"flowdis: {told}", file=sys.stderr)
-            return 0
-        trained = train(run, chosen, stills, device, quiet=self.quiet)
-        if trained is None:
-            return 130
-        model, result = trained
-        metrics = measure(run, chosen, model, stills, result, limit=self.limit, quiet=self.quiet)
-        picture(run, model, stills, metrics, quiet=self.quiet)
-        if not self.quiet:
-            print(f"\n{short_table(metrics)}\n\nLook at {run.report}")
-        return 0
+        return carry_out(
+            Run(self.out.expanduser()),
+            chosen.with_training(training),
+            load_subject("digits"),
+            pick_device(self.device),
+            limit=self.limit,
+            pictures=True,
+            fresh=self.fresh,
+            quiet=self.quiet,
+        )

@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 
+from flowdis._checks import check_positive
 from flowdis.cli.memory import keep_freed_memory
-from flowdis.cli.options import Stills
 from flowdis.cli.runs import Run, write_json
+from flowdis.cli.subjects import Subject
+from flowdis.cli.tables import short_table
 from flowdis.dynamics import FlowError
 from flowdis.metrics import evaluate
 from flowdis.models import LatentFlow
@@ -19,80 +21,113 @@ from flowdis.plots import Gallery, demo_figures, write_report
 from flowdis.training import Trainer, TrainingResult
 from flowdis.training.recipes import Recipe
 
-__all__ = ["measure", "picture", "settings_of", "train"]
+__all__ = ["carry_out", "picture", "settings_of"]
 
 _SHOWN = 300  # codes in the latent portrait
+_INTERRUPTED = 130
 
 
-def settings_of(recipe: Recipe, stills: Stills, source: object) -> dict[str, Any]:
+def settings_of(recipe: Recipe, subject: Subject) -> dict[str, Any]:
     """All that the result of a run depends on, beside the machine.
 
     Arguments:
         recipe: How the model is made and trained.
-        stills: The images.
-        source: Where they come from: a folder, or None for digits.
+        subject: What it is trained on.
     """
-    apart = ("motions", "augmentation", "training")
+    apart = ("motions", "augmentation", "training", "objective")
     names = [field.name for field in fields(Recipe) if field.name not in apart]
+    objective = recipe.objective
     return {
         "recipe": {name: getattr(recipe, name) for name in names},
         "transforms": {name: asdict(motion) for name, motion in recipe.motions.items()},  # type: ignore[call-overload]
         "augmentation": None if recipe.augmentation is None else asdict(recipe.augmentation),
         "training": asdict(recipe.training),
-        "images": {
-            "folder": source,
-            "shape": stills.image_shape,
-            "train": len(stills.train),
-            "test": len(stills.test),
+        "objective": None if objective is None else {"kind": type(objective).__name__, **asdict(objective)},  # type: ignore[call-overload]
+        "data": {
+            "source": subject.source,
+            "shape": subject.image_shape,
+            "train": len(subject.train),
+            "test": len(subject.test),
         },
     }
 
 
-def train(
-    run: Run, recipe: Recipe, stills: Stills, device: torch.device, *, quiet: bool
-) -> tuple[LatentFlow, TrainingResult] | None:
-    """Trains, from the run's checkpoint on if there is one, and saves the model and the history.
+def carry_out(
+    run: Run,
+    recipe: Recipe,
+    subject: Subject,
+    device: torch.device,
+    *,
+    limit: int | None,
+    pictures: bool,
+    fresh: bool,
+    quiet: bool,
+) -> int:
+    """Trains, from the run's checkpoint on if there is one, measures, and draws where asked to.
 
     Arguments:
         run: Where to.
         recipe: How.
-        stills: The images.
+        subject: On what.
         device: Where the model is trained.
+        limit: At most so many scenes to measure on; all where left out.
+        pictures: Whether to draw pictures and write the report.
+        fresh: Whether to begin anew, whatever is in the folder.
         quiet: Whether to show no progress and tell of nothing.
 
     Returns:
-        The model and what its training came to; None if it was interrupted, and goes on when run again.
+        The exit status: 130 if training was interrupted, and goes on when run again.
 
     Raises:
         FlowError: if the loss stops being finite.
-        ValueError: if the checkpoint is unreadable.
+        OSError: if the folder cannot be written.
+        ValueError: if options do not go together (before anything is written), or the folder holds another run.
     """
-    model = recipe.model(stills.image_shape).to(device)
-    sequences = recipe.sequences(stills.train.to(device))
+    check_positive("limit", 1 if limit is None else limit)
+    sequences = recipe.sequences(subject.train.to(torch.empty(0, device=device)))
+    model = recipe.model(subject.image_shape, sequences.units).to(device)
+    run.begin(settings_of(recipe, subject), fresh=fresh)
+    if run.metrics.is_file() and (run.report.is_file() or not pictures):
+        shown = f": see {run.report}" if pictures else ""
+        print(f"flowdis: {run.folder} holds this run, finished{shown} (--fresh begins anew)", file=sys.stderr)
+        return 0
     keep_freed_memory()
-    trainer = Trainer(model, sequences, recipe.training, run.checkpoint, quiet)
-    resumed = trainer.resume()
-    if not quiet:
-        begun = f"going on at step {trainer.step}, {trainer.progress():.0%} done"
-        begun = begun if resumed else _budget(recipe)
-        size = sum(parameter.numel() for parameter in model.parameters())
-        names = ", ".join(model.names)
-        print(f"{names}: {len(stills.train)} {stills.name}, {size:,} parameters, {_where(device)}; {begun}")
-    result = trainer.run()
-    run.write_history(result.history)
+    trainer = Trainer(model, sequences, recipe.training, run.checkpoint, quiet, recipe.objective)
+    result = _train(run, trainer, subject)
     if not result.finished:
         told = f"interrupted at step {result.steps}; the same command goes on from there"
         print(f"flowdis: {told}", file=sys.stderr)
-        return None
+        return _INTERRUPTED
     model.save_pretrained(run.model)
-    return model, result
+    metrics = _measure(run, recipe, model, subject, result, limit=limit, quiet=quiet)
+    if pictures:
+        picture(run, model, subject, metrics, quiet=quiet)
+    if not quiet:
+        print(f"\n{short_table(metrics)}\n")
+        print(f"Look at {run.report}" if pictures else f"Pictures: flowdis report --run {run.folder}")
+    return 0
 
 
-def measure(
+def _train(run: Run, trainer: Trainer, subject: Subject) -> TrainingResult:
+    """Trains and writes the history."""
+    resumed = trainer.resume()
+    if not trainer.quiet:
+        model, config = trainer.model, trainer.config
+        begun = f"{config.minutes:g} minutes" if config.steps is None else f"{config.steps} steps"
+        begun = f"going on at step {trainer.step}, {trainer.progress():.0%} done" if resumed else begun
+        size = sum(parameter.numel() for parameter in model.parameters())
+        told = f"{', '.join(model.names)}: {len(subject.train)} {subject.name}, {size:,} parameters"
+        print(f"{told}, {_where(model.device)}; {begun}")
+    result = trainer.run()
+    run.write_history(result.history)
+    return result
+
+
+def _measure(
     run: Run,
     recipe: Recipe,
     model: LatentFlow,
-    stills: Stills,
+    subject: Subject,
     result: TrainingResult,
     *,
     limit: int | None,
@@ -104,7 +139,7 @@ def measure(
         run: Where to.
         recipe: How it was trained.
         model: The model.
-        stills: The images.
+        subject: What it was trained on.
         result: What its training came to.
         limit: At most so many images to measure on; all where left out.
         quiet: Whether to show no progress.
@@ -114,8 +149,8 @@ def measure(
     """
     evaluation = evaluate(
         model,
-        stills.fitting(limit, model.dim),
-        stills.test,
+        subject.fitting(limit, model.dim),
+        subject.test,
         generator=torch.Generator().manual_seed(recipe.training.seed),
         limit=limit,
         quiet=quiet,
@@ -136,22 +171,23 @@ def measure(
     return metrics
 
 
-def picture(run: Run, model: LatentFlow, stills: Stills, metrics: Mapping[str, Any], *, quiet: bool) -> None:
-    """Draws strips and animations of test images, and writes the report.
+def picture(run: Run, model: LatentFlow, subject: Subject, metrics: Mapping[str, Any], *, quiet: bool) -> None:
+    """Draws strips and animations of test scenes, and writes the report.
 
     Arguments:
         run: Where to.
         model: The model.
-        stills: The images.
+        subject: What it was trained on.
         metrics: The metrics.
         quiet: Whether to tell of nothing.
     """
     if not quiet:
         print("drawing pictures", flush=True)
-    order = _mixed(len(stills.test))[:_SHOWN]
-    labels = None if stills.labels is None else stills.labels[order]
+    order = _mixed(len(subject.test))[:_SHOWN]
+    labels = None if subject.labels is None else subject.labels[order]
+    scenes = subject.test[order].to(model.log_diffusion)
     try:
-        gallery = demo_figures(model, stills.test[order], labels=labels)
+        gallery = demo_figures(model, scenes, labels=labels, generator=torch.Generator().manual_seed(0))
     except FlowError as error:
         print(f"flowdis: no pictures: {error}", file=sys.stderr)
         gallery = Gallery()
@@ -159,8 +195,8 @@ def picture(run: Run, model: LatentFlow, stills: Stills, metrics: Mapping[str, A
     _, animations = replace(gallery, figures={}).save(run.folder / "gifs")
     write_report(
         run.report.parent,
-        title=f"Latent flows of {stills.name}",
-        summary=_summary(model, stills, metrics),
+        title=f"Latent flows of {subject.name}",
+        summary=_summary(model, subject, metrics),
         metrics=metrics,
         figures=gallery.figures,
         animations=animations,
@@ -177,21 +213,16 @@ def _mixed(count: int) -> torch.Tensor:
     return torch.tensor([index for _, index in sorted(places)])
 
 
-def _summary(model: LatentFlow, stills: Stills, metrics: Mapping[str, Any]) -> str:
+def _summary(model: LatentFlow, subject: Subject, metrics: Mapping[str, Any]) -> str:
     names = ", ".join(name.replace("_", " ") for name in model.names)
-    told = f"Flows that {names}, shown on {stills.name} that the model has not been trained on."
+    told = f"Flows that {names}, shown on {subject.name} that the model has not been trained on."
     training = metrics.get("training", {})
     if {"seconds", "steps", "device"} <= set(training):
         told += (
-            f" Trained on {len(stills.train)} others for {training['seconds'] / 60:.1f} minutes, "
+            f" Trained on {len(subject.train)} others for {training['seconds'] / 60:.1f} minutes, "
             f"{training['steps']} steps, on {training['device']}."
         )
     return told
-
-
-def _budget(recipe: Recipe) -> str:
-    training = recipe.training
-    return f"{training.minutes:g} minutes" if training.steps is None else f"{training.steps} steps"
 
 
 def _where(device: torch.device) -> str:

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import tyro
 
-from flowdis.cli.options import load_stills, pick_device
+from flowdis.cli.options import pick_device
 from flowdis.cli.pipeline import picture
 from flowdis.cli.runs import Run
+from flowdis.cli.subjects import load_subject
 from flowdis.models import LatentFlow
 
 __all__ = ["Report"]
@@ -42,9 +43,9 @@ class Report:
         run = Run(self.run_folder.expanduser())
         metrics = run.read_metrics()
         model = LatentFlow.from_pretrained(run.model).to(pick_device(self.device))
-        folder = run.settings().get("images", {}).get("folder")
-        stills = load_stills(None if folder is None else Path(folder), model.image_shape, skip_bad=self.skip_bad)
-        picture(run, model, stills, metrics, quiet=self.quiet)
+        source = run.settings().get("data", {}).get("source", "digits")
+        subject = load_subject(source, image_shape=model.image_shape, moving=model.names, skip_bad=self.skip_bad)
+        picture(run, model, subject, metrics, quiet=self.quiet)
         if not self.quiet:
             print(f"Look at {run.report}")
         return 0

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowdis._files import write_whole
 from flowdis.data import check_writable
-from flowdis.plots.canvas import write_whole
 
 __all__ = ["Run", "plain", "write_json"]
 

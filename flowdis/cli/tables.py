@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["error_tables", "short_table", "text_table"]
+from flowdis.metrics.writers import text_table
+
+__all__ = ["error_tables", "short_table"]
 
 _COLUMNS = ("error", "floor", "identity", "black", "constant", "linear")
-
-
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text in columns, the first column flush left, the others flush right.
-
-    Example:
-        >>> print(text_table(("", "error"), [("hue", "12.0"), ("rotate", "7.5")]))
-                error
-        hue      12.0
-        rotate    7.5
-    """
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-
-    def line(row: Sequence[str]) -> str:
-        first, *others = (
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join((first, *others)).rstrip()
-
-    return "\n".join(line(row) for row in (header, *rows))
 
 
 def error_tables(metrics: Mapping[str, Any]) -> str:

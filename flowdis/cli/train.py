@@ -1,36 +1,37 @@
-"""`flowdis train`: learn the flows of digits, or of a folder of images."""
+"""`flowdis train`: learn the flows of digits, of rendered scenes, of a factor data set, or of a folder of images."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from flowdis._checks import check_positive
-from flowdis.cli.options import ImageShape, Stills, load_stills, pick_device
-from flowdis.cli.pipeline import measure, settings_of, train
+from flowdis.cli.options import pick_device
+from flowdis.cli.pipeline import carry_out
 from flowdis.cli.runs import Run
-from flowdis.cli.tables import short_table
-from flowdis.data.protocols import motions
+from flowdis.cli.subjects import ImageShape, load_subject
 from flowdis.training import TrainingConfig
-from flowdis.training.recipes import Recipe, orbit_motions, recipe
+from flowdis.training.recipes import Recipe, recipe
 
 __all__ = ["Train"]
 
 
 @dataclass(frozen=True)
 class Train:
-    """Learns flows of digits, or of one's own images, and measures them.
+    """Learns flows of digits, of rendered scenes, or of one's own images, and measures them.
 
     Interrupted, the same command goes on where it was. What is left out is as the recipe has it.
 
     Arguments:
         out: The folder to write into: model, checkpoint.pt, log.jsonl, metrics.json.
-        recipe: demo (edits from any pose) or published (from upright poses only, as in the published
-            experiment).
-        images: A folder of images, every fifth of which is kept for testing; the digits where left out.
-        transforms: What is learned, out of rotate, scale, hue, translate_x, translate_y, shear, stretch,
-            brightness and contrast; the recipe's where left out.
+        recipe: demo (edits from any pose), published (digits from upright poses only, as in the published
+            experiment), or a baseline: vae, beta_vae, factor_vae, beta_tcvae, slow_vae, topographic_vae,
+            flow_factorized.
+        data: digits; sprites or rooms, which are rendered; a folder of images, every fifth of which is kept for
+            testing; or READER:PATH for a factor data set on disk, with the reader dsprites, shapes3d, mpi3d,
+            smallnorb, cars3d, falcor3d or isaac3d.
+        transforms: What is learned: of images, out of rotate, scale, hue, translate_x, translate_y, shear, stretch,
+            brightness and contrast, the recipe's where left out; of a factor data set, out of its ordered factors,
+            all of them where left out.
         image_shape: Channels (1 or 3), height and width that images are brought to; those of the first image
             where left out.
         skip_bad: Leave out files that cannot be read as images, rather than stop.
@@ -51,7 +52,7 @@ class Train:
 
     out: Path
     recipe: str = "demo"
-    images: Path | None = None
+    data: str = "digits"
     transforms: tuple[str, ...] = ()
     image_shape: ImageShape | None = None
     skip_bad: bool = False
@@ -78,26 +79,24 @@ class Train:
                 run.
             FlowError: if training diverges.
         """
-        chosen, run, device = self.chosen(), Run(self.out.expanduser()), pick_device(self.device)
-        folder = None if self.images is None else self.images.expanduser()
-        stills = load_stills(folder, self.image_shape, skip_bad=self.skip_bad)
-        self._check(chosen, stills)
-        source = None if folder is None else folder.resolve()
-        run.begin(settings_of(chosen, stills, source), fresh=self.fresh)
-        if run.metrics.is_file():
-            print(f"flowdis: {run.folder} holds this run, finished (--fresh begins anew)", file=sys.stderr)
-            return 0
-        trained = train(run, chosen, stills, device, quiet=self.quiet)
-        if trained is None:
-            return 130
-        model, result = trained
-        metrics = measure(run, chosen, model, stills, result, limit=self.limit, quiet=self.quiet)
-        if not self.quiet:
-            print(f"\n{short_table(metrics)}\n\nPictures: flowdis report --run {run.folder}")
-        return 0
+        chosen = self.chosen()
+        subject = load_subject(self.data, image_shape=self.image_shape, moving=self.transforms, skip_bad=self.skip_bad)
+        known = subject.train.transformations
+        if self.transforms or subject.has_factors:
+            chosen = chosen.with_transformations(self.transforms or tuple(known), known)
+        return carry_out(
+            Run(self.out.expanduser()),
+            chosen,
+            subject,
+            pick_device(self.device),
+            limit=self.limit,
+            pictures=False,
+            fresh=self.fresh,
+            quiet=self.quiet,
+        )
 
     def chosen(self) -> Recipe:
-        """The recipe with the options that were given.
+        """The recipe with the settings that were given.
 
         Raises:
             ValueError: if the recipe is unknown or an option is out of range.
@@ -112,19 +111,7 @@ class Train:
         if self.field is not None:
             made["field_options"] = {}  # those of the recipe are for its own kind
         chosen = replace(chosen, **{name: value for name, value in made.items() if value is not None})
-        if not self.transforms:
-            return chosen
         twice = [name for index, name in enumerate(self.transforms) if name in self.transforms[:index]]
         if twice:
             raise ValueError(f"`transforms` must be different names, got {twice[0]} twice")
-        upright = self.recipe == "published"
-        return replace(
-            chosen,
-            motions=motions("published", self.transforms) if upright else orbit_motions(self.transforms),
-        )
-
-    def _check(self, chosen: Recipe, stills: Stills) -> None:
-        """Finds options that do not go together before anything is written."""
-        check_positive("limit", 1 if self.limit is None else self.limit)
-        chosen.sequences(stills.train)
-        chosen.model(stills.image_shape)
+        return chosen

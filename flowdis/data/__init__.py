@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flowdis.data.batch import SequenceBatch
 from flowdis.data.digits import digits
+from flowdis.data.factor_scenes import FactorScenes
+from flowdis.data.factors import Factor, FactorImages
 from flowdis.data.files import as_images, check_writable, load_images, save_images
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
 from flowdis.data.pixels import colour
@@ -21,7 +23,10 @@ __all__ = [
     "colour",
     "Scenes",
     "StillScenes",
+    "FactorScenes",
     "as_scenes",
+    "Factor",
+    "FactorImages",
     "SequenceBatch",
     "TransformSequences",
     "Motion",

@@ -105,14 +105,14 @@ class TransformSequences:
             batch_size: The number B of sequences.
             generator: Where all randomness comes from, on any device.
             frames: How many of the frames 1 to T are seen beside frame 0, drawn without replacement, the same
-                for the batch; all if left out.
+                for the batch; all if left out, 0 for x_0 alone.
             speed: A factor on all amounts, to start training with small motions.
 
         Returns:
             The batch, where the scenes are.
 
         Raises:
-            ValueError: if `batch_size` is not positive, or `frames` does not lie in 1 to T.
+            ValueError: if `batch_size` is not positive, or `frames` does not lie in 0 to T.
         """
         if batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1, got {batch_size}")
@@ -134,14 +134,14 @@ class TransformSequences:
             indices: Which images, with shape (B).
             generator: Where all randomness comes from, on any device.
             frames: How many of the frames 1 to T are seen beside frame 0, drawn without replacement, the same
-                for the batch; all if left out.
+                for the batch; all if left out, 0 for x_0 alone.
             speed: A factor on all amounts, to start training with small motions.
 
         Returns:
             The batch, where the scenes are.
 
         Raises:
-            ValueError: if there are no indices, or `frames` does not lie in 1 to T.
+            ValueError: if there are no indices, or `frames` does not lie in 0 to T.
         """
         picked = torch.as_tensor(indices)
         if picked.ndim != 1 or len(picked) == 0:
@@ -158,7 +158,7 @@ class TransformSequences:
             batch_size: The number of sequences in a batch; the last one may have fewer.
             generator: Where all randomness comes from, on any device.
             frames: How many of the frames 1 to T are seen beside frame 0, drawn without replacement, the same
-                for all; all if left out.
+                for all; all if left out, 0 for x_0 alone.
 
         Yields:
             The batches, where the scenes are.
@@ -209,8 +209,8 @@ class TransformSequences:
     def _steps(self, frames: int | None, generator: torch.Generator | None) -> Tensor:
         if frames is None:
             return torch.arange(self.length + 1)
-        if not 1 <= frames <= self.length:
-            raise ValueError(f"`frames` must lie in 1 to {self.length}, got {frames}")
+        if not 0 <= frames <= self.length:
+            raise ValueError(f"`frames` must lie in 0 to {self.length}, got {frames}")
         device = generator.device if generator is not None else torch.device("cpu")
         later = 1 + torch.randperm(self.length, generator=generator, device=device)[:frames].cpu()
         return torch.cat([later.new_zeros(1), later.sort().values])

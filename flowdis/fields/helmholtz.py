@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from flowdis._types import Latent
 from flowdis.fields.base import Divergence, FieldBank, Mix, Velocity, VelocityField
+from flowdis.fields.linear import LinearMix
 from flowdis.fields.ridge import Ridge, RidgeMix
 from flowdis.fields.solenoidal import Antisymmetric
 
@@ -71,7 +72,7 @@ class HelmholtzField(FieldBank):
         straight, turned = self.ridge.weight.split([self.hidden - rest, rest], dim=1)
         out = torch.cat([straight, self.turn(turned.unsqueeze(1)).squeeze(1)], dim=1)
         curved = self.ridge.bind(mix, out, F.pad(straight.square().sum(-1), (0, rest)))
-        return curved if self.matrix is None else HelmholtzMix(curved, mix.amounts, self.matrix)
+        return curved if self.matrix is None else HelmholtzMix(curved, LinearMix.of(mix.amounts, self.matrix))
 
     def config(self) -> dict[str, Any]:
         """The keyword arguments that rebuild this bank."""
@@ -80,31 +81,21 @@ class HelmholtzField(FieldBank):
 
 @dataclass(frozen=True, eq=False)
 class HelmholtzMix:
-    """A mix of ridge fields and of linear ones.
+    """The sum of a mix of ridge fields and a mix of linear ones.
 
     Arguments:
         curved: The mix of the ridge fields.
-        amounts: The amounts, one mix (K,) for all or one per sample (*, K).
-        matrix: The linear parts, with shape (K, D, D).
+        straight: The mix of the linear fields.
     """
 
     curved: RidgeMix
-    amounts: Tensor
-    matrix: Tensor
+    straight: LinearMix
 
     def __call__(self, z: Latent, s: float | Tensor) -> Velocity:
         """The velocity (*, D) at latents (*, D)."""
-        return self.curved(z, s) + self._straight(z)
+        return self.curved(z, s) + self.straight(z, s)
 
     def velocity_and_divergence(self, z: Latent, s: float | Tensor) -> tuple[Velocity, Divergence]:
         """The velocity (*, D) and its divergence (*), in one pass."""
         velocity, divergence = self.curved.velocity_and_divergence(z, s)
-        traces = self.matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
-        return velocity + self._straight(z), divergence + self.amounts @ traces
-
-    def _straight(self, z: Tensor) -> Tensor:
-        if self.amounts.ndim == 1:
-            return F.linear(z, torch.einsum("k,kij->ij", self.amounts, self.matrix))
-        # One product for all K, mixed afterwards: a matrix per sample would be far larger than the codes.
-        moved = F.linear(z, self.matrix.flatten(0, 1)).unflatten(-1, self.matrix.shape[:2])
-        return (moved * self.amounts.unsqueeze(-1)).sum(-2)
+        return velocity + self.straight(z, s), divergence + self.straight.trace

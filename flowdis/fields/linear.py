@@ -18,22 +18,43 @@ __all__ = ["ConstantField", "ConstantMix", "LinearField", "LinearMix"]
 
 @dataclass(frozen=True, eq=False)
 class LinearMix:
-    """A linear mix of linear fields: one matrix (D, D) for all samples, or one per sample (*, D, D)."""
+    """A linear mix of linear fields, in one matrix product; `LinearMix.of` makes it.
+
+    Arguments:
+        matrix: What codes, as rows, are multiplied by: one matrix (D, D) for all samples, one per sample (*, D, D),
+            or those of all K fields below one another (K D, D).
+        trace: The divergence, with shape () or (*).
+        amounts: The amounts (*, K) where the fields are yet to be mixed, None where `matrix` is their mix.
+    """
 
     matrix: Tensor
+    trace: Tensor
+    amounts: Tensor | None = None
+
+    @classmethod
+    def of(cls, amounts: Tensor, matrices: Tensor) -> LinearMix:
+        """The mix of matrices (K, D, D), each to be applied to a column, by amounts (K,) or (*, K)."""
+        turned = matrices.mT
+        trace = amounts @ matrices.diagonal(dim1=-2, dim2=-1).sum(-1)
+        fields, dim = matrices.shape[:2]
+        if amounts.ndim > 1 and fields <= dim:
+            # A matrix per sample would hold D^2 numbers for each, the codes weighted by the amounts hold K D.
+            return cls(turned.flatten(0, 1), trace, amounts)
+        return cls((amounts @ turned.flatten(1)).unflatten(-1, (dim, dim)), trace)
 
     def __call__(self, z: Latent, s: float | Tensor) -> Velocity:
         """The velocity (*, D) at latents (*, D), the same at every time."""
         check_last("z", z, self.matrix.shape[-1], f"D={self.matrix.shape[-1]}")
+        if self.amounts is not None:
+            return (self.amounts.unsqueeze(-1) * z.unsqueeze(-2)).flatten(-2) @ self.matrix
         if self.matrix.ndim == 2:
-            return z @ self.matrix.mT
-        return torch.einsum("...ij,...j->...i", self.matrix, z)
+            return z @ self.matrix
+        return (z.unsqueeze(-2) @ self.matrix).squeeze(-2)
 
     def velocity_and_divergence(self, z: Latent, s: float | Tensor) -> tuple[Velocity, Divergence]:
-        """The velocity (*, D) and its divergence (*), the trace of the matrix."""
+        """The velocity (*, D) and its divergence (*), the trace of the mixed matrix."""
         velocity = self(z, s)
-        trace = self.matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
-        return velocity, trace.expand(velocity.shape[:-1])
+        return velocity, self.trace.expand(velocity.shape[:-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +128,7 @@ class LinearField(FieldBank):
 
     def bind(self, mix: Mix) -> VelocityField:
         """The mix of the matrices."""
-        return LinearMix(torch.einsum("...k,kij->...ij", mix.amounts, self.matrix))
+        return LinearMix.of(mix.amounts, self.matrix)
 
     def config(self) -> dict[str, Any]:
         """Nothing but names and dim is needed to rebuild this bank."""

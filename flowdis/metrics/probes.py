@@ -45,7 +45,11 @@ PROBES: dict[str, float] = {
 
 Pair = tuple[tuple[str, float], tuple[str, float]]
 
-PAIRS: tuple[Pair, ...] = ((("rotate", 45.0), ("hue", 120.0)), (("scale", 1.3), ("hue", 90.0)))
+PAIRS: tuple[Pair, ...] = (
+    (("rotate", 45.0), ("hue", 120.0)),
+    (("scale", 1.3), ("hue", 90.0)),
+    (("wall_hue", 120.0), ("object_hue", 120.0)),
+)
 """The edits that are composed; a model that has none of these pairs composes its first two."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -86,6 +87,10 @@ class ConvEncoder(nn.Module):
         mean, spread = self.head(rearrange(features, "b c h w -> b (c h w)")).chunk(2, dim=-1)
         log_std = _LOG_STD_RANGE * torch.tanh((spread - 2) / _LOG_STD_RANGE)
         return Posterior(mean.reshape(*batch, -1), log_std.reshape(*batch, -1))
+
+    def config(self) -> dict[str, Any]:
+        """The keyword arguments that only this kind of encoder has: none."""
+        return {}
 
 
 class ConvDecoder(nn.Module):

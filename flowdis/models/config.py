@@ -11,6 +11,7 @@ from flowdis._checks import check_choice, check_positive
 from flowdis.dynamics import Solver
 from flowdis.fields import FIELDS
 from flowdis.models.likelihood import LIKELIHOODS
+from flowdis.models.topographic import ENCODERS
 from flowdis.paths import Unit
 
 __all__ = ["LatentFlowConfig"]
@@ -28,6 +29,8 @@ class LatentFlowConfig:
         units: The transformations in order, each with its natural unit.
         dim: The number D of latents.
         channels: Channels after each halving of resolution; chosen from the image's size where left out.
+        encoder: The kind of encoder, a name in `ENCODERS`.
+        encoder_options: Keyword arguments of that kind, beside those of the convolutional one.
         encoder_hidden: Width of a hidden linear layer of the encoder, 0 for none.
         decoder_hidden: Width of a hidden linear layer of the decoder, 0 for none.
         field: The kind of velocity field, a name in `FIELDS`.
@@ -46,6 +49,8 @@ class LatentFlowConfig:
     units: Mapping[str, Unit]
     dim: int = 64
     channels: tuple[int, ...] | None = None
+    encoder: str = "conv"
+    encoder_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     encoder_hidden: int = 0
     decoder_hidden: int = 256
     field: str = "helmholtz"
@@ -57,6 +62,7 @@ class LatentFlowConfig:
     own_modules: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_choice("encoder", self.encoder, tuple(ENCODERS))
         check_choice("field", self.field, tuple(FIELDS))
         check_choice("likelihood", self.likelihood, tuple(LIKELIHOODS))
         check_positive("dim", self.dim)

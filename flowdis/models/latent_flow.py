@@ -15,11 +15,12 @@ from flowdis._checks import check_choice
 from flowdis._types import Images, Latent, Scalar
 from flowdis.dynamics import Overdamped, Solver, Trajectory, transport
 from flowdis.fields import FIELDS, FieldBank
-from flowdis.models.autoencoder import ConvDecoder, ConvEncoder, default_channels
+from flowdis.models.autoencoder import ConvDecoder, default_channels
 from flowdis.models.config import LatentFlowConfig
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.posterior import Posterior
 from flowdis.models.storage import read_model, write_model
+from flowdis.models.topographic import ENCODERS
 from flowdis.paths import Flow, Path, Unit, flows
 
 __all__ = ["LatentFlow"]
@@ -50,8 +51,8 @@ class LatentFlow(
 
     Arguments:
         config: What the model is made of.
-        encoder: The user's own encoder, images (B, C, H, W) to `Posterior`; a convolutional one where left
-            out.
+        encoder: The user's own encoder, images (B, C, H, W) to `Posterior`; of the kind `config.encoder` where
+            left out.
         decoder: The user's own decoder, codes (B, D) to logits (B, C, H, W); a convolutional one where left
             out.
         fields: The user's own bank of K fields; of the kind `config.field` where left out.
@@ -85,7 +86,9 @@ class LatentFlow(
             config = replace(config, channels=default_channels(shape))
         # Not `encoder or ...`: an empty container of modules counts as false.
         if encoder is None:
-            encoder = ConvEncoder(shape, config.dim, channels=config.channels, hidden=config.encoder_hidden)
+            wanted = {"channels": config.channels, "hidden": config.encoder_hidden, **config.encoder_options}
+            made = ENCODERS[config.encoder](shape, config.dim, **wanted)
+            encoder, config = made, replace(config, encoder_options=made.config())
         if decoder is None:
             decoder = ConvDecoder(shape, config.dim, channels=config.channels, hidden=config.decoder_hidden)
         if fields is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 
@@ -11,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from flowdis._files import write_whole
 from flowdis.models.config import LatentFlowConfig
 
 __all__ = ["read_model", "write_model"]
@@ -20,14 +20,9 @@ _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
 def write_model(folder: FilePath, config: LatentFlowConfig, weights: Mapping[str, Tensor]) -> None:
     """Writes both files, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{_WEIGHTS}.partial"
     # Its own `save_file` makes a file that nobody else may read.
-    partial.write_bytes(save({key: value.detach().contiguous() for key, value in weights.items()}))
-    os.replace(partial, folder / _WEIGHTS)
-    partial = folder / f".{_CONFIG}.partial"
-    partial.write_text(json.dumps(config.to_json(), indent=2) + "\n")
-    os.replace(partial, folder / _CONFIG)
+    write_whole(folder / _WEIGHTS, save({key: value.detach().contiguous() for key, value in weights.items()}))
+    write_whole(folder / _CONFIG, (json.dumps(config.to_json(), indent=2) + "\n").encode())
 
 
 def read_model(

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowdis._checks import check_positive
-from flowdis.plots.canvas import to_pixels, write_whole
+from flowdis._files import write_whole
+from flowdis.plots.canvas import to_pixels
 from flowdis.plots.sheets import contact_sheet
 
 __all__ = ["save_gif"]

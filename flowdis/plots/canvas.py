@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-import os
-from collections.abc import Sequence
-from pathlib import Path as FilePath
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowdis._checks import check_images
-from flowdis.data.known import TRANSFORMS
+from flowdis.data.known import TRANSFORMS, Transformation
 from flowdis.paths import Unit
 
 if TYPE_CHECKING:
@@ -37,7 +35,6 @@ __all__ = [
     "quiet_axes",
     "text_width",
     "to_pixels",
-    "write_whole",
 ]
 
 DPI = 150
@@ -138,18 +135,22 @@ def axis_text(name: str, unit: Unit) -> str:
     return f"{name.replace('_', ' ')} ({_PLURALS.get(unit.name, unit.name)})"
 
 
-def natural_span(name: str, unit: Unit) -> tuple[float, float, bool]:
+def natural_span(name: str, unit: Unit, known: Mapping[str, Transformation] = TRANSFORMS) -> tuple[float, float, bool]:
     """The lowest and highest value that a transformation is shown at, and whether they are the same pose.
 
-    Once round for what runs in a circle, the range of training for the other known ones, one amount either
-    way for a user's own.
+    Once round for what runs in a circle, the range of training for the other known ones, from the middle of their
+    range to its ends for factors of a data set, one amount either way for a user's own.
     """
-    known = TRANSFORMS.get(name)
-    if known is None or (known.unit.name, known.unit.logarithmic) != (unit.name, unit.logarithmic):
+    kind = known.get(name)
+    if kind is None or (kind.unit.name, kind.unit.logarithmic) != (unit.name, unit.logarithmic):
         return float(unit.to_value(-1.0)), float(unit.to_value(1.0)), False
-    if known.period is not None:
-        return 0.0, known.period, True
-    return known.range[0], known.range[1], False
+    if kind.period is not None:
+        return 0.0, kind.period, True
+    low, high = kind.range
+    if kind.kind == "factor":
+        half = math.sqrt(high / low) if unit.logarithmic else (high - low) / 2
+        low, high = (1 / half, half) if unit.logarithmic else (-half, half)
+    return low, high, False
 
 
 def cycle_map() -> matplotlib.colors.ListedColormap:
@@ -222,16 +223,3 @@ def _invert(figure: matplotlib.figure.Figure) -> None:
             red, green, blue, alpha = to_rgba(colour)
             if max(red, green, blue) - min(red, green, blue) < 0.06:
                 write((1 - red, 1 - green, 1 - blue, alpha))
-
-
-def write_whole(file: str | FilePath, content: bytes | Sequence[bytes]) -> FilePath:
-    """Writes a file whole or not at all, making its folder where needed, and returns its path."""
-    target = FilePath(file).expanduser()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        partial.write_bytes(content if isinstance(content, bytes) else b"".join(content))
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return target

@@ -12,13 +12,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flowdis._checks import check_images, check_positive
-from flowdis.data.transforms import TRANSFORMS, apply_path
+from flowdis._files import write_whole
+from flowdis.data.scenes import Scenes, StillScenes, as_scenes
 from flowdis.dynamics import transport
 from flowdis.editing import decode, encode
 from flowdis.models import LatentFlow
 from flowdis.paths import Flow, Path, Unit
 from flowdis.plots.animations import save_gif
-from flowdis.plots.canvas import amount_text, figure_png, natural_span, write_whole
+from flowdis.plots.canvas import amount_text, figure_png, natural_span
 from flowdis.plots.portraits import latent_portrait
 from flowdis.plots.sheets import contact_sheet
 from flowdis.plots.strips import strip
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Gallery", "demo_figures"]
 
 # The two flows that are composed are the first of these that the model has, moved by so much.
-_COMPOSED = {"rotate": 45.0, "hue": 120.0, "scale": 1.3}
+_COMPOSED = {"rotate": 45.0, "hue": 120.0, "scale": 1.3, "wall_hue": 120.0, "object_hue": 120.0, "orientation": 90.0}
 _PORTRAIT = (
     "Each flow in latent space, in the plane in which it moves most: whole orbits of a few codes (curves, coloured "
     "by value, with decoded pictures; a ring is the image itself), velocities (arrows), and all codes (dots)"
@@ -89,11 +90,7 @@ class _Walk:
 
     def values(self) -> dict[str, Tensor]:
         """Per flow its reading at each frame, in the natural unit."""
-        if self.times is None:
-            amounts = self.path.amounts[0, :, 0]
-        else:
-            run = self.times.unsqueeze(-1) - torch.arange(self.path.segments)
-            amounts = run.clamp(0, 1) @ self.path.amounts
+        amounts = self.path.amounts[0, :, 0] if self.times is None else self.path.elapsed(self.times)
         index = self.path.names.index
         return {flow.name: flow.unit.to_value(amounts[:, index(flow.name)]) for flow in self.flows}
 
@@ -104,21 +101,26 @@ class _Walk:
         edited = decode(model, moved.z[-1] if self.times is None else moved.z)
         return edited.to(device=images.device, dtype=images.dtype)
 
-    def truth(self, model: LatentFlow, images: Tensor, start: Path | None) -> Tensor | None:
-        """The true frames (T, N, C, H, W), or None where a flow is not one of the known transformations."""
-        if not all(_drawable(flow, images) for flow in self.flows):
+    def truth(self, model: LatentFlow, scenes: Scenes, start: Path) -> Tensor | None:
+        """The true frames (T, N, C, H, W), or None where a flow cannot be drawn."""
+        if not all(_drawable(flow, scenes) for flow in self.flows):
             return None
-        names = tuple(flow.name for flow in model.flows() if _drawable(flow, images))
+        names = tuple(flow.name for flow in model.flows() if _drawable(flow, scenes))
         path = Path(names, self.path.amounts[..., [self.path.names.index(name) for name in names]])
-        return apply_path(images, path, _units(model), times=self.times, start=start)
+        units = _units(model, scenes)
+        if self.times is not None:
+            return scenes.draw(path, units, times=self.times, start=start)
+        ends = path.amounts.expand(1, -1, len(scenes), -1).unbind(1)
+        return torch.stack([scenes.draw(Path(names, end), units, start=start) for end in ends])
 
 
 @torch.no_grad()
 def demo_figures(
     model: LatentFlow,
-    images: Float[Tensor, "N C H W"],
+    images: Float[Tensor, "N C H W"] | Scenes,
     *,
     start: Path | None = None,
+    generator: torch.Generator | None = None,
     labels: Int[Tensor, "N"] | None = None,
     shown: int = 2,
     moving: int = 6,
@@ -132,9 +134,10 @@ def demo_figures(
 
     Arguments:
         model: The model; neither its mode nor its gradients are touched.
-        images: The images, with shape (N, C, H, W), in [0, 1].
-        start: A path of known transformations, in the model's units, to the poses where edits start; none
-            where left out.
+        images: The images, with shape (N, C, H, W), in [0, 1], or N scenes.
+        start: A path, in the model's units, to the poses where edits start; where left out, those of still images
+            as they are, and of other scenes the middle of each range, drawn at random where there is a circle.
+        generator: The source of these.
         labels: The images' classes, with shape (N), which colour the portrait's codes; the first image of
             each class is then shown before any second one.
         shown: How many of the images strips show.
@@ -148,14 +151,17 @@ def demo_figures(
         ValueError: if images or start do not fit the model, or a number is not positive.
         FlowError: if a flow cannot be integrated.
     """
-    check_images("images", images, model.image_shape)
+    if isinstance(images, Tensor):
+        check_images("images", images, model.image_shape)
+    scenes = as_scenes(images)
     for name, number in (("shown", shown), ("moving", moving), ("frames", frames)):
         check_positive(name, number)
-    posed = images if start is None else apply_path(images, start, _units(model))
-    order = _varied(labels if labels is not None else torch.zeros(len(images), dtype=torch.long))
+    start = _start(model, scenes, generator) if start is None else start
+    posed = scenes.draw(start, _units(model, scenes))
+    order = _varied(labels if labels is not None else torch.zeros(len(scenes), dtype=torch.long))
     gallery = Gallery()
-    for stem, caption, walk, loop in _walks(model, frames):
-        sources, poses, begin = _picked(order[:shown], images, posed, start)
+    for stem, caption, walk, loop in _walks(model, scenes, frames):
+        sources, poses, begin = _picked(order[:shown], scenes, posed, start)
         gallery.stems[caption] = stem
         gallery.figures[caption] = strip(
             poses, walk.truth(model, sources, begin), walk.edit(model, poses),
@@ -163,15 +169,15 @@ def demo_figures(
         )  # fmt: skip
         if loop is None:
             continue
-        sources, poses, begin = _picked(order[:moving], images, posed, start)
+        sources, poses, begin = _picked(order[:moving], scenes, posed, start)
         truth, edited = loop.truth(model, sources, begin), loop.edit(model, poses)
         told = caption + ("" if truth is None else "; the truth above, the edit below")
         gallery.stems[told] = stem
         both = edited if truth is None else torch.cat([truth, edited], dim=1)
-        gallery.animations[told] = _looped(contact_sheet(both, columns=len(poses)), loop)
+        gallery.animations[told] = _looped(contact_sheet(both, columns=len(poses)), loop, scenes)
     caption = _PORTRAIT + (", coloured by class" if labels is not None else "")
     gallery.stems[caption] = "latent_portrait"
-    gallery.figures[caption] = latent_portrait(model, posed, labels=labels)
+    gallery.figures[caption] = latent_portrait(model, posed, labels=labels, known=scenes.transformations)
     return gallery
 
 
@@ -181,31 +187,41 @@ def _varied(labels: Tensor) -> Tensor:
     return ranks.argsort(stable=True)
 
 
-def _picked(order: Tensor, images: Tensor, posed: Tensor, start: Path | None) -> tuple[Tensor, Tensor, Path | None]:
-    """Some images, their poses, and the path between."""
-    order = order.to(images.device)
-    if start is not None and start.batch_shape:
-        rows = order.to(start.amounts.device)
-        clocks = None if start.clocks is None else start.clocks[:, rows]
-        start = Path(start.names, start.amounts[:, rows], clocks)
-    return images[order], posed[order], start
+def _start(model: LatentFlow, scenes: Scenes, generator: torch.Generator | None) -> Path:
+    """The poses that pictures start from, with amounts (1, N, K)."""
+    units = _units(model, scenes)
+    names = tuple(units) or tuple(scenes.transformations)[:1]
+    amounts = torch.zeros(1, len(scenes), len(names), dtype=torch.float64)
+    if isinstance(scenes, StillScenes):
+        return Path(names, amounts)
+    for column, name in enumerate(names):
+        kind = scenes.transformations[name]
+        low, high = (float(units[name].to_amount(value)) for value in kind.range)
+        where = torch.rand(len(scenes), generator=generator, dtype=torch.float64) if kind.period else 0.5
+        amounts[..., column] = low + (high - low) * where
+    return Path(names, amounts)
 
 
-def _drawable(flow: Flow, images: Tensor) -> bool:
-    known = TRANSFORMS.get(flow.name)
-    if known is None or (known.unit.name, known.unit.logarithmic) != (flow.unit.name, flow.unit.logarithmic):
-        return False
-    return known.kind != "hue" or images.shape[-3] == 3
+def _picked(order: Tensor, scenes: Scenes, posed: Tensor, start: Path) -> tuple[Scenes, Tensor, Path]:
+    """Some scenes, their images at the start, and the path to there."""
+    if start.batch_shape:
+        start = Path(start.names, start.amounts[:, order.to(start.amounts.device)])
+    return scenes[order], posed[order.to(posed.device)], start
 
 
-def _units(model: LatentFlow) -> dict[str, Unit]:
-    return {name: unit for name, unit in model.units.items() if name in TRANSFORMS}
+def _drawable(flow: Flow, scenes: Scenes) -> bool:
+    known = scenes.transformations.get(flow.name)
+    return known is not None and (known.unit.name, known.unit.logarithmic) == (flow.unit.name, flow.unit.logarithmic)
 
 
-def _walks(model: LatentFlow, frames: int) -> Iterator[tuple[str, str, _Walk, _Walk | None]]:
+def _units(model: LatentFlow, scenes: Scenes) -> dict[str, Unit]:
+    return {flow.name: flow.unit for flow in model.flows() if _drawable(flow, scenes)}
+
+
+def _walks(model: LatentFlow, scenes: Scenes, frames: int) -> Iterator[tuple[str, str, _Walk, _Walk | None]]:
     """File name, caption, strip and animation of everything that is shown."""
     for flow in model.flows():
-        low, high, closed = natural_span(flow.name, flow.unit)
+        low, high, closed = natural_span(flow.name, flow.unit, scenes.transformations)
         ends = f"from {amount_text(low, flow.unit)} to {amount_text(high, flow.unit)}"
         moving = _TURNING if closed else _SWINGING
         yield (
@@ -215,8 +231,12 @@ def _walks(model: LatentFlow, frames: int) -> Iterator[tuple[str, str, _Walk, _W
             _alone(flow, low, high, moving, closed),
         )
     pair = _pair(model)
-    far = [flow(_reach(flow)) for flow in pair]
-    texts = [f"{flow.name.replace('_', ' ')} {amount_text(_reach(flow), flow.unit)}" for flow in pair]
+    reaches = [_reach(flow, scenes) for flow in pair]
+    far = [flow(reach) for flow, reach in zip(pair, reaches, strict=True)]
+    texts = [
+        f"{flow.name.replace('_', ' ')} {amount_text(reach, flow.unit)}"
+        for flow, reach in zip(pair, reaches, strict=True)
+    ]
     if len(pair) == 2:
         in_turn, at_once = far[0] >> far[1], far[0] + far[1]
         yield "in_turn", f"First {texts[0]}, then {texts[1]}", *_along(pair, in_turn, frames)
@@ -252,17 +272,16 @@ def _pair(model: LatentFlow) -> tuple[Flow, ...]:
     return model.flows(*order[:2])
 
 
-def _reach(flow: Flow) -> float:
+def _reach(flow: Flow, scenes: Scenes) -> float:
     """How far a flow goes in a composition, in its natural unit."""
-    known = TRANSFORMS.get(flow.name)
-    if flow.name in _COMPOSED and known is not None and known.unit.name == flow.unit.name:
+    if flow.name in _COMPOSED and _drawable(flow, scenes):
         return _COMPOSED[flow.name]
     return float(flow.unit.to_value(1.0))
 
 
-def _looped(frames: Tensor, loop: _Walk) -> Tensor:
+def _looped(frames: Tensor, loop: _Walk, scenes: Scenes) -> Tensor:
     """Frames that end where they start: as they are once round, else there and back again."""
     flow = loop.flows[0]
-    if len(loop.flows) == 1 and natural_span(flow.name, flow.unit)[2]:
+    if len(loop.flows) == 1 and natural_span(flow.name, flow.unit, scenes.transformations)[2]:
         return frames
     return torch.cat([frames, frames[1:-1].flip(0)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from flowdis._checks import check_images, check_positive
+from flowdis.data.known import TRANSFORMS, Transformation
 from flowdis.dynamics import transport
 from flowdis.models import LatentFlow
 from flowdis.paths import Flow, Path
@@ -63,6 +65,7 @@ def latent_portrait(
     orbits: int = 6,
     arrows: int = 48,
     columns: int = 3,
+    known: Mapping[str, Transformation] = TRANSFORMS,
 ) -> matplotlib.figure.Figure:
     """One panel per flow: the codes, the flow's velocity at some of them, and whole orbits of a few.
 
@@ -78,6 +81,7 @@ def latent_portrait(
         orbits: How many orbits are drawn, of images evenly spread over the batch.
         arrows: At how many codes the velocity is drawn.
         columns: Panels in a row, at most.
+        known: The transformations by name, which say how far each is shown.
 
     Returns:
         The figure, with two axes per flow: its panel and its colour bar.
@@ -96,7 +100,8 @@ def latent_portrait(
     figure = new_figure(_PANEL * across, _HEIGHT * down)
     for index, flow in enumerate(model.flows()):
         box = figure.add_gridspec(down, across, wspace=0.3, hspace=0.3, **_margins(across, down))[index]
-        _panel(figure.add_subplot(box), model, flow, codes, labels, orbits, arrows)
+        span = natural_span(flow.name, flow.unit, known)
+        _panel(figure.add_subplot(box), model, flow, span, codes, labels, orbits, arrows)
     return figure
 
 
@@ -114,12 +119,13 @@ def _panel(
     axes: matplotlib.axes.Axes,
     model: LatentFlow,
     flow: Flow,
+    span: tuple[float, float, bool],
     codes: Tensor,
     labels: Tensor | None,
     orbits: int,
     arrows: int,
 ) -> None:
-    low, high, closed = natural_span(flow.name, flow.unit)
+    low, high, closed = span
     chosen = codes[_spread(orbits, len(codes), codes.device)]
     first, last = float(flow.unit.to_amount(low)), float(flow.unit.to_amount(high))
     start = _moved(model, flow.by_amount(first), chosen)[-1]

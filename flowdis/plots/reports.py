@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from flowdis.plots.canvas import figure_png, write_whole
+from flowdis._files import write_whole
+from flowdis.plots.canvas import figure_png
 from flowdis.plots.curves import error_curves, training_curves
 from flowdis.plots.meanings import PROTOCOLS, SECTIONS, title_of
 from flowdis.plots.pages import definitions, page, picture, tiles

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path as FilePath
 from typing import Any
 
 import torch
+
+from flowdis._files import replacing
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 
@@ -16,16 +17,8 @@ _VERSION = 1
 
 def save_checkpoint(file: FilePath, state: dict[str, Any]) -> None:
     """Writes a training state to `file` atomically: the old checkpoint stays until the new one is on disk."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            torch.save({"format": _FORMAT, "version": _VERSION, **state}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(file) as stream:
+        torch.save({"format": _FORMAT, "version": _VERSION, **state}, stream)
 
 
 def load_checkpoint(file: FilePath) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Recipes: transformations, motions, model and training settings that go together, by name."""
+"""Recipes: transformations, motions, model, objective and training settings that go together, by name."""
 
 from __future__ import annotations
 
@@ -11,26 +11,72 @@ import torch
 
 from flowdis._checks import check_choice
 from flowdis._types import Images
-from flowdis.data import Augmentation, Motion, Orbit, Steps, TransformSequences, units_of
+from flowdis.baselines import BetaTCVAE, BetaVAE, FactorVAE, SlowVAE, TopographicVAE
+from flowdis.data import (
+    TRANSFORMS,
+    Augmentation,
+    Motion,
+    Orbit,
+    Scenes,
+    Steps,
+    Transformation,
+    TransformSequences,
+    units_of,
+)
 from flowdis.models import LatentFlow, LatentFlowConfig
-from flowdis.objectives import Weights
+from flowdis.objectives import Objective, Weights
+from flowdis.paths import Unit
 from flowdis.training.config import TrainingConfig
 
-__all__ = ["RECIPES", "Recipe", "orbit_motions", "recipe"]
+__all__ = ["RECIPES", "Recipe", "even_motions", "orbit_motions", "recipe"]
+
+# Scale ranges over what both protocols and their reverses visit; half a turn either way is enough for whole turns,
+# as every pose is also a start.
+_ORBITS: dict[str, Motion] = {
+    "scale": Orbit(start=(0.54, 2.0)),
+    "rotate": Orbit(reach=180.0),
+    "hue": Orbit(reach=180.0),
+}
 
 
-def orbit_motions(names: Sequence[str]) -> dict[str, Motion]:
+def orbit_motions(names: Sequence[str], known: Mapping[str, Transformation] = TRANSFORMS) -> dict[str, Motion]:
     """Motions that start anywhere and go anywhere, for each named transformation.
 
-    Scale ranges over what both protocols and their reverses visit; half a turn either way is enough for whole
-    turns, as every pose is also a start.
+    Arguments:
+        names: Names out of `known`.
+        known: The transformations by name.
     """
-    known: dict[str, Motion] = {
-        "scale": Orbit(start=(0.54, 2.0)),
-        "rotate": Orbit(reach=180.0),
-        "hue": Orbit(reach=180.0),
-    }
-    return {name: known.get(name, Orbit()) for name in names}
+    ours = {name: motion for name, motion in _ORBITS.items() if known.get(name) == TRANSFORMS[name]}
+    return {name: ours.get(name, Orbit()) for name in names}
+
+
+def even_motions(
+    names: Sequence[str], count: int, length: int, known: Mapping[str, Transformation] = TRANSFORMS
+) -> dict[str, Motion]:
+    """Motions by even steps upwards, `count` of which make a period, or `count` - 1 the whole range.
+
+    Arguments:
+        names: Names out of `known`.
+        count: How many poses a transformation takes.
+        length: The number T of steps of a sequence.
+        known: The transformations by name.
+
+    Raises:
+        ValueError: if a name is unknown.
+    """
+    motions: dict[str, Motion] = {}
+    for name in names:
+        kind = known[check_choice("names", name, known)]
+        (low, high), ranged = kind.range, max(count - 1, length)
+        if kind.period is not None:
+            motions[name] = Steps(kind.period / count, start=kind.range)
+        elif kind.unit.logarithmic:
+            ratio = (high / low) ** (1 / ranged)
+            motions[name] = Steps(ratio, start=(low, low * ratio ** (ranged - length)))
+        else:
+            step = (high - low) / ranged
+            motions[name] = Steps(step, start=(low, low + step * (ranged - length)))
+    return motions
 
 
 @dataclass(frozen=True)
@@ -43,8 +89,13 @@ class Recipe:
         single: The share of sequences that move in one transformation alone.
         augmentation: Distortions of the still images; none where left out.
         training: The settings of the trainer.
+        objective: What training lowers; the bound of the flows, as the settings weigh it, where left out.
+        length: The number T of steps of a sequence.
+        poses: How many poses a transformation takes by even steps; anywhere, at any speed, where left out.
         field: The kind of field.
         field_options: Keyword arguments of that kind, beside names and dim.
+        encoder: The kind of encoder.
+        encoder_options: Keyword arguments of that kind.
         dim: The number D of latents.
         channels: Channels after each halving of resolution; chosen from the image's size where left out.
         decoder_hidden: The width of the decoder's hidden linear layer.
@@ -56,20 +107,34 @@ class Recipe:
     single: float = 0.5
     augmentation: Augmentation | None = None
     training: TrainingConfig = dataclass_field(default_factory=TrainingConfig)
+    objective: Objective | None = None
+    length: int = 8
+    poses: int | None = None
     field: str = "helmholtz"
     field_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    encoder: str = "conv"
+    encoder_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     dim: int = 64
     channels: tuple[int, ...] | None = None
     decoder_hidden: int = 256
     likelihood: str = "bernoulli"
 
-    def model(self, image_shape: tuple[int, int, int]) -> LatentFlow:
-        """A new model for images (C, H, W), its weights drawn from the recipe's seed."""
+    def model(self, image_shape: tuple[int, int, int], units: Mapping[str, Unit] | None = None) -> LatentFlow:
+        """A new model, its weights drawn from the recipe's seed.
+
+        Arguments:
+            image_shape: (C, H, W) of the images.
+            units: The units of the transformations, such as those of the sequences; their own in `TRANSFORMS` where
+                left out.
+        """
+        names = tuple(self.motions)
         config = LatentFlowConfig(
             image_shape,
-            units_of(tuple(self.motions)),
+            units_of(names) if units is None else {name: units[check_choice("units", name, units)] for name in names},
             dim=self.dim,
             channels=self.channels,
+            encoder=self.encoder,
+            encoder_options=self.encoder_options,
             decoder_hidden=self.decoder_hidden,
             field=self.field,
             field_options=self.field_options,
@@ -80,13 +145,36 @@ class Recipe:
             generator = torch.Generator().manual_seed(self.training.seed)
             return LatentFlow(config, generator=generator)
 
-    def sequences(self, images: Images) -> TransformSequences:
-        """The training sequences of still images (N, C, H, W)."""
-        return TransformSequences(images, self.motions, single=self.single, augmentation=self.augmentation)
+    def sequences(self, images: Images | Scenes) -> TransformSequences:
+        """The training sequences of still images (N, C, H, W), or of other scenes."""
+        return TransformSequences(
+            images, self.motions, length=self.length, single=self.single, augmentation=self.augmentation
+        )
 
     def with_training(self, training: TrainingConfig) -> Recipe:
         """The same recipe with other settings of the trainer."""
         return replace(self, training=training)
+
+    def with_transformations(self, names: Sequence[str], known: Mapping[str, Transformation] = TRANSFORMS) -> Recipe:
+        """The same recipe for other transformations, each moved as the recipe has it, or would have it.
+
+        Arguments:
+            names: Names out of `known`, in the order of the fields.
+            known: The transformations by name, such as those of the scenes.
+
+        Raises:
+            ValueError: if a name is unknown.
+        """
+        for name in names:
+            check_choice("names", name, known)
+        poses = self.poses
+        motions = orbit_motions(names, known) if poses is None else even_motions(names, poses, self.length, known)
+        same = [name for name in names if known[name] == TRANSFORMS.get(name) and name in self.motions]
+        return replace(self, motions=motions | {name: self.motions[name] for name in same})
+
+    def with_motions(self, motions: Mapping[str, Motion]) -> Recipe:
+        """The same recipe for other transformations, moved as told."""
+        return replace(self, motions=dict(motions))
 
 
 _DIGITS = ("scale", "rotate", "hue")
@@ -96,6 +184,21 @@ _UPRIGHT: dict[str, Motion] = {
     "rotate": Steps(10.0, start=(-10.0, 10.0)),
     "hue": Steps(20.0),
 }
+
+_POSES = 15  # sites of a ring, and frames of a sequence that goes round it
+
+
+def _fitted(name: str, objective: Objective) -> Recipe:
+    """A baseline of the usual ten latents, whose flows are fitted afterwards."""
+    return Recipe(
+        name,
+        orbit_motions(_DIGITS),
+        objective=objective,
+        field="linear",
+        dim=10,
+        training=TrainingConfig(ramp=0.0),
+    )
+
 
 RECIPES: dict[str, Recipe] = {
     "demo": Recipe(
@@ -121,11 +224,41 @@ RECIPES: dict[str, Recipe] = {
             weights=Weights(kl_initial=0.1, kl_path=0.1),
         ),
     ),
+    "flow_factorized": Recipe(
+        "flow_factorized",
+        _UPRIGHT,
+        single=1.0,
+        poses=_POSES,
+        field="potential",
+        field_options={"clocked": True, "forced": True},
+        training=TrainingConfig(weights=Weights(hamilton_jacobi=1.0, start_speed=1.0)),
+    ),
+    "vae": _fitted("vae", BetaVAE(beta=1.0)),
+    "beta_vae": _fitted("beta_vae", BetaVAE()),
+    "factor_vae": _fitted("factor_vae", FactorVAE()),
+    "beta_tcvae": _fitted("beta_tcvae", BetaTCVAE()),
+    "slow_vae": _fitted("slow_vae", SlowVAE()),
+    "topographic_vae": Recipe(
+        "topographic_vae",
+        even_motions(_DIGITS, _POSES, _POSES - 1),
+        single=1.0,
+        objective=TopographicVAE(),
+        length=_POSES - 1,
+        poses=_POSES,
+        encoder="topographic",
+        encoder_options={"ring": _POSES, "frames": 2, "sites": 0},
+        field="linear",
+        dim=_POSES * _POSES,
+        training=TrainingConfig(batch_size=16, ramp=0.0),
+    ),
 }
 """`demo` trains for edits of any pose.
 
 `published` trains from upright starts, one transformation at a time, over the amounts of the published protocol; slight
 leanings, turns and changes of size of the digit stand for the twelve times larger set of the published experiment.
+
+The others are baselines with the objectives and weights of their papers, in the encoder, decoder and trainer of `demo`.
+`flow_factorized` is that of Song et al. 2023 (arXiv 2309.13167): clocked potentials with a force that start from rest.
 """
 
 

@@ -1,4 +1,4 @@
-"""One training loop for every mode: sequences in, the bound down, state on disk."""
+"""One training loop for every objective: sequences in, the loss down, state on disk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch import nn
 from tqdm import tqdm
 
 from flowdis.data.batch import SequenceBatch
-from flowdis.dynamics import FlowError, Solver
+from flowdis.dynamics import FlowError
 from flowdis.models import LatentFlow
-from flowdis.objectives import bound
+from flowdis.objectives import Bound, FlowBound, Objective
 from flowdis.training.checkpoint import load_checkpoint, save_checkpoint
 from flowdis.training.config import TrainingConfig
 from flowdis.training.interrupts import deferred_interrupts
@@ -69,6 +69,7 @@ class Trainer:
         config: The settings.
         checkpoint: The file of the checkpoint; none is written where left out.
         quiet: Whether to show no progress bar.
+        objective: What training lowers; the bound of the flows, as the settings weigh it, where left out.
     """
 
     model: LatentFlow
@@ -76,10 +77,16 @@ class Trainer:
     config: TrainingConfig = field(default_factory=TrainingConfig)
     checkpoint: FilePath | None = None
     quiet: bool = False
+    objective: Objective | None = None
 
     def __post_init__(self) -> None:
-        self.generator = torch.Generator().manual_seed(self.config.seed)
-        self.optimizer = _optimizer(self.model, self.config)
+        config = self.config
+        self.goal: Objective = self.objective or FlowBound(config.weights, config.solver_steps)
+        self.goal.check(self.model)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.optimizer = _optimizer(self.model, config)
+        self.parts = self.goal.parts(self.model, torch.Generator().manual_seed(config.seed))
+        self.parts_optimizer = None if self.parts is None else self.goal.optimizer(self.parts)
         self.step, self.seconds, self.seen = 0, 0.0, 0
         self.history: list[dict[str, float]] = []
 
@@ -87,16 +94,22 @@ class Trainer:
         """Takes up the checkpoint's state if there is one, and says whether there was.
 
         Raises:
-            ValueError: if the checkpoint is unreadable or belongs to another model.
+            ValueError: if the checkpoint is unreadable or belongs to another model or objective.
         """
         if self.checkpoint is None or not self.checkpoint.is_file():
             return False
         state = load_checkpoint(self.checkpoint)
-        try:
-            self.model.load_state_dict(state["model"])
-        except RuntimeError as error:
-            raise ValueError(f"checkpoint {self.checkpoint} belongs to another model: {error}") from error
-        self.optimizer.load_state_dict(state["optimizer"])
+        mine = type(self.goal).__name__
+        if state.get("objective", mine) != mine:
+            wanted = f"must be of a training by {mine}, got one by {state['objective']}"
+            raise ValueError(f"checkpoint {self.checkpoint} {wanted}")
+        for name, module in self._modules().items():
+            try:
+                module.load_state_dict(state[name])
+            except RuntimeError as error:
+                raise ValueError(f"checkpoint {self.checkpoint} belongs to another model: {error}") from error
+        for name, optimizer in self._optimizers().items():
+            optimizer.load_state_dict(state[name])
         self.generator.set_state(state["generator"])
         self.step, self.seconds, self.seen = state["step"], state["seconds"], state["seen"]
         self.history = state["history"]
@@ -106,9 +119,10 @@ class Trainer:
         """Writes the checkpoint, where one is wanted."""
         if self.checkpoint is None:
             return
+        owners: dict[str, Any] = self._modules() | self._optimizers()
         state: dict[str, Any] = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            **{name: owner.state_dict() for name, owner in owners.items()},
+            "objective": type(self.goal).__name__,
             "generator": self.generator.get_state(),
             "step": self.step,
             "seconds": self.seconds,
@@ -146,6 +160,8 @@ class Trainer:
             except KeyboardInterrupt:  # at the second request, or off the main thread
                 interrupts.came = True
         self.model.eval()
+        if self.progress() >= 1:
+            self.goal.finish(self.model, self._whole)
         self.save()
         return TrainingResult(
             self.step,
@@ -156,35 +172,51 @@ class Trainer:
             self.progress() >= 1,
         )
 
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"model": self.model} | ({} if self.parts is None else {"parts": self.parts})
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        parts = self.parts_optimizer
+        return {"optimizer": self.optimizer} | ({} if parts is None else {"parts_optimizer": parts})
+
+    def _whole(self, count: int) -> SequenceBatch:
+        """Whole sequences, the same ones each time."""
+        return self.sequences.sample(count, generator=torch.Generator().manual_seed(self.config.seed))
+
     def _advance(self) -> None:
-        config, model = self.config, self.model
+        config = self.config
         rate = _learning_rate(config, self.step, self.progress())
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        speed = min(1.0, _FIRST_SPEED + (1 - _FIRST_SPEED) * self.progress() / max(config.ramp, 1e-9))
-        batch = self.sequences.sample(config.batch_size, generator=self.generator, frames=config.frames, speed=speed)
-        result = bound(
-            model,
-            batch,
-            weights=config.weights,
-            solver=Solver(steps=config.solver_steps),
+        batch = self.sequences.sample(
+            config.batch_size,
             generator=self.generator,
+            frames=self.goal.frames(config.frames),
+            speed=_speed(config, self.progress()),
         )
-        if not bool(torch.isfinite(result.loss)):
-            bad = [name for name, value in result.means().items() if not math.isfinite(value)]
-            raise FlowError(f"training stopped at step {self.step}: {', '.join(bad) or 'loss'} is not finite")
-        pixels = math.prod(model.image_shape) * (batch.length + 1)
-        self.optimizer.zero_grad(set_to_none=True)
-        (result.loss / pixels).backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        if not bool(torch.isfinite(norm)):
-            raise FlowError(f"training stopped at step {self.step}: the gradient is not finite")
-        self.optimizer.step()
+        result = self.goal(self.model, batch, parts=self.parts, generator=self.generator, progress=self.progress())
+        self._descend(result)
         if self.step % config.log_every == 0:
             entry = {"step": float(self.step), "seconds": self.seconds, "learning_rate": rate}
             self.history.append(entry | {"loss": float(result.loss.detach())} | result.means())
         self.step += 1
         self.seen += batch.frames.shape[0] * batch.frames.shape[1]
+
+    def _descend(self, result: Bound) -> None:
+        losses = [result.loss] if result.parts_loss is None else [result.loss, result.parts_loss]
+        if not all(bool(torch.isfinite(loss)) for loss in losses):
+            bad = [name for name, value in result.means().items() if not math.isfinite(value)]
+            raise FlowError(f"training stopped at step {self.step}: {', '.join(bad) or 'loss'} is not finite")
+        self.optimizer.zero_grad(set_to_none=True)
+        (result.loss / (math.prod(self.model.image_shape) * result.images)).backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        if not bool(torch.isfinite(norm)):
+            raise FlowError(f"training stopped at step {self.step}: the gradient is not finite")
+        self.optimizer.step()
+        if self.parts_optimizer is not None and result.parts_loss is not None:
+            self.parts_optimizer.zero_grad(set_to_none=True)  # what the model's loss left there
+            result.parts_loss.backward()
+            self.parts_optimizer.step()
 
 
 def _optimizer(model: LatentFlow, config: TrainingConfig) -> torch.optim.AdamW:
@@ -202,6 +234,10 @@ def _optimizer(model: LatentFlow, config: TrainingConfig) -> torch.optim.AdamW:
 def _learning_rate(config: TrainingConfig, step: int, progress: float) -> float:
     warm = min(1.0, (step + 1) / (config.warmup + 1))
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _speed(config: TrainingConfig, progress: float) -> float:
+    return min(1.0, _FIRST_SPEED + (1 - _FIRST_SPEED) * progress / config.ramp) if config.ramp else 1.0
 
 
 def _bar(config: TrainingConfig, quiet: bool) -> tqdm[Any]:

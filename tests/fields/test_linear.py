@@ -117,3 +117,28 @@ def test_fit_names_bad_values(kind: type[LinearField] | type[ConstantField]) -> 
         kind.fit(("a", "b"), start, end.clone().fill_(math.nan), amounts)
     with pytest.raises(ValueError, match="`ridge` must be a finite number >= 0, got -1"):
         kind.fit(("a", "b"), start, end, amounts, ridge=-1.0)
+
+
+@pytest.mark.parametrize(("fields", "dim"), [(2, 5), (4, 4), (6, 2)])
+@pytest.mark.parametrize(("batch", "mixes"), [((7,), ()), ((7,), (7,)), ((), (7,)), ((3, 7), (3, 1)), ((), ())])
+def test_few_and_many_fields_are_mixed_alike(
+    fields: int, dim: int, batch: tuple[int, ...], mixes: tuple[int, ...]
+) -> None:
+    matrices, z, amounts = normal(fields, dim, dim), normal(*batch, dim, seed=1), normal(*mixes, fields, seed=2)
+    bank = LinearField([f"flow{k}" for k in range(fields)], dim).double()
+    bank.load_state_dict({"matrix": matrices})
+    velocity, divergence = bank(amounts).velocity_and_divergence(z, 0.0)
+    wanted = sum(amounts[..., k, None] * (z @ matrices[k].mT) for k in range(fields))
+    traces = sum(amounts[..., k] * matrices[k].trace() for k in range(fields))
+    torch.testing.assert_close(velocity, wanted, rtol=0, atol=1e-13)
+    torch.testing.assert_close(divergence, traces.expand(wanted.shape[:-1]), rtol=0, atol=1e-13)
+
+
+def test_amounts_for_all_samples_are_mixed_once() -> None:
+    bank = LinearField(("a", "b"), 4, generator=torch.Generator().manual_seed(0)).double()
+    field = bank(torch.tensor([2.0, -1.0], dtype=torch.float64))
+    z = normal(3, 4)
+    before = field(z, 0.0)
+    with torch.no_grad():
+        bank.matrix.zero_()
+    assert torch.equal(field(z, 0.0), before)

@@ -161,10 +161,11 @@ def test_a_crash_leaves_the_old_weights(tmp_path: Path, monkeypatch: pytest.Monk
     def crash(source: Path, target: Path) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("flowdis.models.storage.os.replace", crash)
+    monkeypatch.setattr("flowdis._files.os.replace", crash)
     with pytest.raises(OSError, match="no space left"):
         small_model(("hue", "rotate")).save_pretrained(tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == before
+    assert not list(tmp_path.glob(".*.partial"))
 
 
 def test_unknown_flows_are_listed() -> None:

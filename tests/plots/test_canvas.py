@@ -16,7 +16,6 @@ from flowdis.plots.canvas import (
     natural_span,
     new_figure,
     to_pixels,
-    write_whole,
 )
 
 
@@ -76,11 +75,3 @@ def test_a_dark_figure_swaps_greys_and_leaves_colours_images_and_the_figure():
     assert tuple(light[20, 30][:3]) == (0x20,) * 3
     assert tuple(dark[20, 30][:3]) == (0xDF,) * 3
     assert tuple(dark[20, 120][:3]) == (0xC0, 0x20, 0x20)
-
-
-def test_files_are_written_whole_or_not_at_all(tmp_path):
-    file = write_whole(tmp_path / "deep" / "a.bin", b"first")
-    with pytest.raises(TypeError):
-        write_whole(file, [b"second", None])
-    assert file.read_bytes() == b"first"
-    assert [path.name for path in file.parent.iterdir()] == ["a.bin"]

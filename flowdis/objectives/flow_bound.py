@@ -9,21 +9,20 @@ with z_t the flow of z_0 along the path A.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowdis._checks import check_positive
 from flowdis._types import FrameAmounts, FrameLatents, Latent
 from flowdis.data.batch import SequenceBatch
 from flowdis.dynamics import Solver
-from flowdis.fields import PotentialField
 from flowdis.models import LatentFlow, gaussian_log_density
-from flowdis.paths import Path
+from flowdis.objectives.base import Bound, Objective
+from flowdis.objectives.regularisers import energy, hamilton_jacobi, start_speed
 
-__all__ = ["Bound", "Weights", "bound", "energy", "kl_path", "log_prior"]
+__all__ = ["FlowBound", "Weights", "bound", "kl_path", "log_prior"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Weights:
         kl_path: Of the transported density against the diffused prior.
         energy: Of the kinetic energy of the path, the dynamic optimal transport cost.
         hamilton_jacobi: Of the squared Hamilton-Jacobi residual of clocked potentials.
+        start_speed: Of the squared speed that clocked potentials start with.
 
     Raises:
         ValueError: if a weight is negative or not finite.
@@ -46,27 +46,11 @@ class Weights:
     kl_path: float = 1.0
     energy: float = 0.0
     hamilton_jacobi: float = 0.0
+    start_speed: float = 0.0
 
     def __post_init__(self) -> None:
         for item in fields(self):
             check_positive(item.name, getattr(self, item.name), zero=True)
-
-
-@dataclass(frozen=True, eq=False)
-class Bound:
-    """The negative bound and its parts.
-
-    Arguments:
-        terms: Each term before its weight, per sample, with shape (B,), in nats.
-        loss: The weighted sum, averaged over the batch; a scalar in nats per sequence.
-    """
-
-    terms: Mapping[str, Tensor]
-    loss: Tensor
-
-    def means(self) -> dict[str, float]:
-        """Each term's mean over the batch, as plain numbers."""
-        return {name: float(term.detach().mean()) for name, term in self.terms.items()}
 
 
 def log_prior(z: FrameLatents, lengths: FrameAmounts, log_diffusion: Tensor) -> Tensor:
@@ -92,22 +76,6 @@ def kl_path(log_q: Tensor, log_p: Tensor) -> Tensor:
     deterministic flow, and the term would be empty.
     """
     return (log_q - log_p).mean(0)
-
-
-def energy(model: LatentFlow, path: Path, z: FrameLatents, times: Tensor) -> Tensor:
-    r"""The kinetic energy :math:`\int |v|^2 / 2 \, ds` of each sample, (*), by the mean over its frames.
-
-    Arguments:
-        model: The model whose fields push the latents.
-        path: The path, of S segments.
-        z: The latents at `times`, with shape (T, *, D).
-        times: The T times in [0, S].
-    """
-    path = _per_sample(path, z)
-    segments = (times.to(path.amounts) - 1e-6).clamp(min=0).long()
-    clock = path.elapsed(times)
-    velocity = model.fields(path.amounts[segments], clock)(z, 0.0)
-    return path.segments * 0.5 * velocity.square().sum(-1).mean(0)
 
 
 def bound(
@@ -152,33 +120,39 @@ def bound(
         terms["energy"] = energy(model, path, z, times)
     if weights.hamilton_jacobi > 0:
         terms["hamilton_jacobi"] = hamilton_jacobi(model, path, z, times)
+    if weights.start_speed > 0:
+        terms["start_speed"] = start_speed(model, path, z_0)
     total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum(0)
-    return Bound(terms, total.mean())
+    return Bound(terms, total.mean(), images=batch.length + 1)
 
 
-def hamilton_jacobi(model: LatentFlow, path: Path, z: FrameLatents, times: Tensor) -> Tensor:
-    """The squared Hamilton-Jacobi residual of each potential, summed over fields, averaged over frames, (*).
+@dataclass(frozen=True)
+class FlowBound(Objective):
+    """The negative evidence lower bound of sequences whose amounts are known; see `bound`.
 
     Arguments:
-        model: A model whose fields are clocked potentials.
-        path: The path, of S segments.
-        z: The latents at `times`, with shape (T, *, D).
-        times: The T times in [0, S].
+        weights: The weights of its terms.
+        solver_steps: Runge-Kutta steps per segment.
 
     Raises:
-        ValueError: if the model's fields are not clocked potentials.
+        ValueError: if `solver_steps` is not positive.
     """
-    bank = model.fields
-    if not isinstance(bank, PotentialField) or not bank.clocked:
-        raise ValueError(
-            f"`weights.hamilton_jacobi` must be 0 unless the fields are clocked potentials, got {type(bank).__name__}"
-        )
-    residual = bank.hamilton_jacobi_residual(z, _per_sample(path, z).elapsed(times))
-    return residual.square().sum(-1).mean(0)
 
+    weights: Weights = field(default_factory=Weights)
+    solver_steps: int = 8
 
-def _per_sample(path: Path, z: Tensor) -> Path:
-    """The path with one matrix of amounts for each of the latents (T, *, D)."""
-    missing = z.ndim - 2 - len(path.batch_shape)
-    shape = (path.segments, *[1] * missing, *path.batch_shape, len(path.names))
-    return Path(path.names, path.amounts.reshape(shape).expand(-1, *z.shape[1:-1], -1))
+    def __post_init__(self) -> None:
+        check_positive("solver_steps", self.solver_steps)
+
+    def __call__(
+        self,
+        model: LatentFlow,
+        batch: SequenceBatch,
+        *,
+        parts: nn.Module | None = None,
+        generator: torch.Generator | None = None,
+        progress: float = 1.0,
+    ) -> Bound:
+        """See `Objective.__call__`."""
+        solver = Solver(steps=self.solver_steps)
+        return bound(model, batch, weights=self.weights, solver=solver, generator=generator)

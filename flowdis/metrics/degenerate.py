@@ -1,0 +1,204 @@
+"""Degenerate models: what a score is worth that a constant code, a static flow or random flows reach as well."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from flowdis._checks import check_finite, check_last
+from flowdis._types import Images
+from flowdis.dynamics import transport
+from flowdis.fields import FIELDS, ConstantField, FieldBank, VelocityField
+from flowdis.fields.base import Mix
+from flowdis.models import LatentFlow, Posterior
+from flowdis.paths import Path
+
+__all__ = [
+    "ConstantEncoder",
+    "RescaledField",
+    "constant_code",
+    "degenerate_flows",
+    "random_flows",
+    "static_flow",
+    "step_lengths",
+    "with_fields",
+]
+
+_Codes = Float[Tensor, "N D"]
+_Lengths = Float[Tensor, "K"]
+
+# Velocities vary along a step, so that lengths do not scale with speeds exactly: so many corrections, of which
+# none is needed for constant fields and two for the fields of any model that was looked at.
+_CORRECTIONS = 6
+
+
+class RescaledField(FieldBank):
+    r"""Fields of another bank at speeds of their own, :math:`s_k v_k`.
+
+    Arguments:
+        bank: The other bank.
+        scales: The factors, with shape (K,).
+
+    Example:
+        >>> bank = ConstantField(("shift",), 2)
+        >>> _ = bank.load_state_dict({"direction": torch.ones(1, 2)})
+        >>> RescaledField(bank, torch.tensor([3.0]))["shift"](torch.zeros(2), 0.0).tolist()
+        [3.0, 3.0]
+    """
+
+    scales: Tensor
+
+    def __init__(self, bank: FieldBank, scales: _Lengths) -> None:
+        super().__init__(bank.names, bank.dim)
+        check_finite("scales", check_last("scales", scales, len(bank.names), f"K={len(bank.names)}"))
+        self.bank = bank
+        self.register_buffer("scales", scales.clone())
+
+    def bind(self, mix: Mix) -> VelocityField:
+        """The other bank's mix of amounts times factors."""
+        return self.bank.bind(Mix(mix.amounts * self.scales, mix.clock))
+
+    def config(self) -> dict[str, Any]:
+        """The other bank's options, and the factors."""
+        return {"options": self.bank.config(), "scales": self.scales.tolist()}
+
+
+class ConstantEncoder(nn.Module):
+    """Encodes every image as the same posterior.
+
+    Arguments:
+        mean: Its mean, with shape (D,).
+        log_std: Its logarithmic standard deviations, with shape (D,).
+    """
+
+    mean: Tensor
+    log_std: Tensor
+
+    def __init__(self, mean: Float[Tensor, "D"], log_std: Float[Tensor, "D"]) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.detach().clone())
+        self.register_buffer("log_std", log_std.detach().clone())
+
+    def forward(self, images: Images) -> Posterior:
+        """The posterior over codes (*, D) of images (*, C, H, W)."""
+        shape = (*images.shape[:-3], self.mean.shape[0])
+        return Posterior(self.mean.expand(shape), self.log_std.expand(shape))
+
+
+def with_fields(model: LatentFlow, bank: FieldBank) -> LatentFlow:
+    """A copy of a model with other flows; it shares no tensor with the model or the bank.
+
+    Raises:
+        ValueError: if the bank's names or dimension are not the model's.
+    """
+    if tuple(bank.names) != model.names or bank.dim != model.dim:
+        raise ValueError(
+            f"`bank` must have names {model.names} and dim {model.dim}, got {tuple(bank.names)} and {bank.dim}"
+        )
+    return _changed(model, "fields", bank)
+
+
+@torch.no_grad()
+def constant_code(model: LatentFlow, code: Float[Tensor, "D"] | None = None) -> LatentFlow:
+    """A copy of a model that encodes every image as one code, and so has no error to make in the latents.
+
+    Arguments:
+        model: The model, which is left as it is.
+        code: The code, with shape (D,); that of a black image where left out.
+
+    Raises:
+        ValueError: if the code does not have D numbers.
+    """
+    posterior = model.encode(torch.zeros(model.image_shape, dtype=model.dtype, device=model.device))
+    mean = posterior.mean if code is None else check_last("code", code, model.dim, f"D={model.dim}").to(posterior.mean)
+    return _changed(model, "encoder", ConstantEncoder(mean, posterior.log_std))
+
+
+def _changed(model: LatentFlow, part: str, module: nn.Module) -> LatentFlow:
+    changed = copy.deepcopy(model)
+    own = dict.fromkeys((*model.config.own_modules, part))
+    setattr(changed, part, copy.deepcopy(module))
+    changed.config = replace(model.config, own_modules=tuple(own))
+    return changed
+
+
+def static_flow(model: LatentFlow) -> FieldBank:
+    """Flows that do not move, over the model's transformations."""
+    bank = ConstantField(model.names, model.dim, generator=torch.Generator())
+    bank.direction = nn.Parameter(torch.zeros_like(bank.direction), requires_grad=False)
+    return bank.to(device=model.device, dtype=model.dtype)
+
+
+@torch.no_grad()
+def step_lengths(bank: FieldBank, model: LatentFlow, z: _Codes, *, amount: float = 1.0) -> _Lengths:
+    r"""How far each flow moves codes, :math:`\sqrt{E |\phi_k^a(z) - z|^2}`, with shape (K,), in float64.
+
+    Arguments:
+        bank: The flows.
+        model: The model, for its solver.
+        z: The codes, with shape (N, D).
+        amount: The amount a that each flow runs.
+
+    Raises:
+        FlowError: if a flow cannot be integrated.
+    """
+    rows = torch.eye(len(bank.names), dtype=z.dtype, device=z.device) * amount
+    paths = (Path(bank.names, row.unsqueeze(0)) for row in rows)
+    ends = [transport(bank, path, z, solver=model.config.solver).z[-1] for path in paths]
+    return torch.stack([(end - z).double().square().sum(-1).mean().sqrt() for end in ends])
+
+
+@torch.no_grad()
+def random_flows(model: LatentFlow, z: _Codes, *, generator: torch.Generator, amount: float = 1.0) -> FieldBank:
+    """Untrained flows of the model's own kind, that move codes as far as the model's flows do.
+
+    Of a kind that cannot be built anew, as the model was made with fields of the user's own, random potentials
+    take the place.
+
+    Arguments:
+        model: The model, which is left as it is.
+        z: The codes on which lengths are compared, with shape (N, D).
+        generator: The source of the weights.
+        amount: The amount for which lengths agree, in the root mean square over codes.
+
+    Returns:
+        The flows; one whose model's flow does not move has speed 0.
+
+    Raises:
+        FlowError: if a flow cannot be integrated.
+    """
+    own = "fields" in model.config.own_modules
+    build: Callable[..., FieldBank] = FIELDS["potential" if own else model.config.field]
+    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    options = {} if own else model.config.field_options
+    fresh = build(model.names, model.dim, generator=torch.Generator().manual_seed(seed), **options)
+    bank = RescaledField(fresh, torch.ones(len(model.names))).to(device=model.device, dtype=model.dtype)
+    bank.requires_grad_(False)
+    wanted = step_lengths(model.fields, model, z, amount=amount)
+    for _ in range(_CORRECTIONS):
+        reached = step_lengths(bank, model, z, amount=amount)
+        factors = torch.where(wanted > 0, wanted / torch.where(reached > 0, reached, 1.0), 0.0)
+        bank.scales = bank.scales * factors.to(bank.scales)
+        if torch.allclose(factors, torch.where(wanted > 0, 1.0, 0.0).to(factors), rtol=1e-3):
+            break
+    return bank
+
+
+def degenerate_flows(
+    model: LatentFlow, z: _Codes, *, generator: torch.Generator, amount: float = 1.0
+) -> dict[str, FieldBank]:
+    """The controls of metrics that take `controls`: "static" and "random" flows on the codes of the same model.
+
+    Arguments:
+        model: The model, which is left as it is.
+        z: Codes of the model, with shape (N, D).
+        generator: The source of the random flows.
+        amount: The amount for which random flows move codes as far as the model's.
+    """
+    return {"static": static_flow(model), "random": random_flows(model, z, generator=generator, amount=amount)}

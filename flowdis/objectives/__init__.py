@@ -1,0 +1,21 @@
+"""Objectives: what training lowers; the bound of latent flows and its terms."""
+
+from __future__ import annotations
+
+from flowdis.objectives.base import Bound, Draw, Objective
+from flowdis.objectives.flow_bound import FlowBound, Weights, bound, kl_path, log_prior
+from flowdis.objectives.regularisers import energy, hamilton_jacobi, start_speed
+
+__all__ = [
+    "Bound",
+    "Draw",
+    "FlowBound",
+    "Objective",
+    "Weights",
+    "bound",
+    "energy",
+    "hamilton_jacobi",
+    "kl_path",
+    "log_prior",
+    "start_speed",
+]
