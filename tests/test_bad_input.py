@@ -197,7 +197,7 @@ def test_a_model_folder_without_a_model(
     config = model_folder / "config.json"
     commands = [
         ["edit", "--model", model_folder, "--path", "hue 90", "--out", tmp_path / "out", album],
-        ["evaluate", "--model", model_folder, "--data", album],
+        ["evaluate", "--models", model_folder, "--data", album],
     ]
     config.write_text(json.dumps({"model_type": "bert", "hidden_size": 768}))
     for command in commands:
@@ -211,8 +211,8 @@ def test_a_model_folder_without_a_model(
 def test_images_that_do_not_fit_the_model(
     model_folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    told = refused(["evaluate", "--model", model_folder], capsys)
-    assert "`images` must be a folder where they are of shape (3, 8, 8); digits are (3, 28, 28)" in told
+    told = refused(["evaluate", "--models", model_folder], capsys)
+    assert "`data` must be a folder where images are of shape (3, 8, 8); digits are (3, 28, 28)" in told
     fd.data.save_images(stills(5, 1, 8, 8), tmp_path / "grey")
     told = refused(["train", "--out", tmp_path / "run", "--data", tmp_path / "grey"], capsys)
     assert "`images` must have 3 channels for hue, got 1: colour them first" in told
@@ -256,7 +256,7 @@ def test_a_full_or_locked_disk_is_told_before_training(
         (["--minutes", "0"], "`minutes` must be a finite number > 0, got 0"),
         (["--steps", "-1"], "`steps` must be"),
         (["--steps", "5", "--minutes", "1"], "`minutes` or `steps` must be given, got both"),
-        (["--recipe", "soup"], "`recipe` must be one of demo, published, got 'soup'"),
+        (["--recipe", "soup"], "`recipe` must be one of demo, published, flow_factorized, vae, beta_vae, factor_vae"),
         (["--field", "magnetic"], "`field` must be one of potential"),
         (["--likelihood", "poisson"], "`likelihood` must be one of bernoulli"),
         (["--dim", "0"], "`dim` must be"),

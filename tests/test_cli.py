@@ -102,17 +102,52 @@ def test_report_is_drawn_again(demo: Path, tmp_path: Path, capsys: pytest.Captur
     assert (copy / "gifs/rotate.gif").read_bytes() == (demo / "gifs/rotate.gif").read_bytes()
 
 
-def test_evaluate_prints_a_table_or_json(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["evaluate", "--model", str(demo / "model"), "--limit", "4", "--quiet"]
-    assert main(command) == 0
+def test_evaluate_prints_tables_or_json(demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["evaluate", "--models", str(demo / "model"), "--limit", "4", "--quiet", "--only", "equivariance"]
+    assert main([*command, "--protocol", "published"]) == 0
     lines = capsys.readouterr().out.splitlines()
     header = "error floor identity black constant linear error without last"
-    assert lines[0].split() == ["published", *header.split()]
-    assert [line.split()[0] for line in lines[1:4]] == ["scale", "rotate", "hue"]
-    assert main([*command, "--protocol", "orbit", "--json", "--out", str(tmp_path / "new/numbers.json")]) == 0
+    assert lines[2].split() == ["published", *header.split()]
+    assert [line.split()[0] for line in lines[3:6]] == ["scale", "rotate", "hue"]
+    assert main([*command, "codes", "--samples", "300", "--json", "--out", str(tmp_path / "new")]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed == json.loads((tmp_path / "new/numbers.json").read_text())
-    assert list(printed) == ["protocols"] and list(printed["protocols"]) == ["orbit"]
+    (numbers,) = printed["models"].values()
+    assert printed["models"] == json.loads((tmp_path / "new/models.json").read_text())
+    assert list(numbers["protocols"]) == ["orbit"] and numbers["codes"]["scores"]["mig"] >= 0
+    assert printed["table"] == json.loads((tmp_path / "new/table.json").read_text())
+    assert {file.name for file in (tmp_path / "new").iterdir()} == {
+        *("models.json", "table.json", "table.csv", "table.md", "table.tex", "table.txt", "table.png"),
+    }
+
+
+def test_seeds_of_a_recipe_are_one_row_and_others_go_by_their_folder(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in (0, 1):
+        out = str(tmp_path / f"vae-{seed}")
+        assert main(["train", "--recipe", "vae", "--out", out, "--seed", str(seed), "--quiet", *TINY]) == 0
+    models = [str(tmp_path / "vae-0"), str(tmp_path / "vae-1"), str(demo), str(demo / "model")]
+    command = ["evaluate", "--models", *models, "--limit", "2", "--only", "equivariance", "--json", "--quiet"]
+    assert main(command) == 0
+    rows = json.loads(capsys.readouterr().out)["table"]["rows"]
+    # The same model twice cannot be two seeds.
+    assert [(row["model"], row["seeds"], row["control"]) for row in rows] == [
+        ("vae", [0, 1], False),
+        (str(demo), [None], False),
+        (str(demo / "model"), [None], False),
+        ("static flows", [None], True),
+    ]
+
+
+def test_train_and_report_rendered_factors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    command = ["train", "--data", "sprites", "--transforms", "orientation", "x", "--out", str(out), "--dim", "6", *TINY]
+    assert main(command) == 0
+    assert "orientation, x: 2000 sprites" in capsys.readouterr().out
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics["protocols"]) == {"orbit"} and set(metrics["round"]) == {"orientation"}
+    assert main(["report", "--run", str(out), "--quiet"]) == 0
+    assert {file.stem for file in out.glob("strips/*.png")} >= {"orientation", "x", "in_turn", "at_once"}
 
 
 def test_an_interrupted_demo_goes_on(
@@ -157,9 +192,9 @@ def test_train_on_a_folder(album: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "holds this run, finished" in capsys.readouterr().err
     assert main(["report", "--run", str(out), "--quiet"]) == 0
     assert (out / "report/index.html").is_file() and (out / "gifs/translate_x.gif").is_file()
-    measured = ["evaluate", "--model", str(out / "model"), "--data", str(album), "--protocol", "all", "--json"]
+    measured = ["evaluate", "--models", str(out), "--data", str(album), "--protocol", "all", "--only", "equivariance", "--json"]
     assert main([*measured, "--quiet"]) == 0
-    assert "undo" in json.loads(capsys.readouterr().out)
+    assert "undo" in json.loads(capsys.readouterr().out)["models"][str(out)]
     assert main([*command, "--fresh", "--quiet"]) == 0
     assert json.loads((out / "metrics.json").read_text())["protocols"] == metrics["protocols"]
 
@@ -249,7 +284,7 @@ def test_a_model_of_ones_own_names_can_be_reported_and_measured(
 ) -> None:
     model = small_model(("rotate",), (1, 28, 28))
     model.save_pretrained(tmp_path / "model")
-    assert main(["evaluate", "--model", str(tmp_path / "model"), "--limit", "3", "--quiet"]) == 0
+    assert main(["evaluate", "--models", str(tmp_path), "--limit", "3", "--only", "equivariance", "--quiet"]) == 0
     assert "rotate" in capsys.readouterr().out
     (tmp_path / "metrics.json").write_text('{"mine": 1.5}')
     assert main(["report", "--run", str(tmp_path), "--quiet"]) == 0

@@ -1,4 +1,4 @@
-"""Images and their true transformations: sequences to train and to compare on, digits, image files."""
+"""Images and their true transformations and factors: scenes, sequences, data sets, renderers, image files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from flowdis.data.factors import Factor, FactorImages
 from flowdis.data.files import as_images, check_writable, load_images, save_images
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
 from flowdis.data.pixels import colour
-from flowdis.data.protocols import ORBIT, PUBLISHED, orbit, published
+from flowdis.data.grids import FactorGrid
+from flowdis.data.protocols import ORBIT, PROTOCOLS, PUBLISHED, motions, orbit, published
+from flowdis.data.readers import cars3d, dsprites, falcor3d, isaac3d, mpi3d, shapes3d, smallnorb
+from flowdis.data.render import rooms, sprites
 from flowdis.data.scenes import Scenes, StillScenes, as_scenes
 from flowdis.data.sequences import TransformSequences
+from flowdis.data.sources import ArrayImages, ImageRenderer, ImageSource
 from flowdis.data.transforms import TRANSFORMS, Transformation, apply_path, path_matrices, units_of
+from flowdis.data.walks import Walks
 
 __all__ = [
     "TRANSFORMS",
@@ -26,13 +31,29 @@ __all__ = [
     "FactorScenes",
     "as_scenes",
     "Factor",
+    "FactorGrid",
     "FactorImages",
+    "Walks",
+    "ArrayImages",
+    "ImageSource",
+    "ImageRenderer",
+    "sprites",
+    "rooms",
+    "dsprites",
+    "shapes3d",
+    "mpi3d",
+    "smallnorb",
+    "cars3d",
+    "falcor3d",
+    "isaac3d",
     "SequenceBatch",
     "TransformSequences",
     "Motion",
     "Orbit",
     "Steps",
     "Augmentation",
+    "PROTOCOLS",
+    "motions",
     "PUBLISHED",
     "ORBIT",
     "published",

@@ -1,19 +1,57 @@
-"""Metrics of flows: what they show against the truth, beside what no flow needs, and how they compose."""
+"""Metrics: of codes against ground-truth factors, of flows against the truth, and one table of all models.
+
+Those of codes take arrays, (N, D) and (N, F), and know of no model: `mig(codes, factors)`.
+"""
 
 from flowdis.metrics.batches import Sequences
+from flowdis.metrics.capsules import CapsuleCorrelation, RollError, capsule_correlation, roll_error
+from flowdis.metrics.codes import (
+    beta_vae,
+    dci,
+    explicitness,
+    factor_vae,
+    infomec,
+    irs,
+    mig,
+    modularity,
+    sap,
+    udr,
+)
+from flowdis.metrics.codes import all_metrics as all
 from flowdis.metrics.commutator import Commutator, commutator, commutator_gap, lie_brackets
 from flowdis.metrics.composition import CompositionError, PathError, composition_error, path_error
 from flowdis.metrics.controls import code_pairs, fit_controls
+from flowdis.metrics.degenerate import constant_code, degenerate_flows, random_flows, static_flow
 from flowdis.metrics.equivariance import EquivarianceError, equivariance_error
 from flowdis.metrics.evaluate import evaluate, evaluate_protocol
 from flowdis.metrics.evaluation import Evaluation
+from flowdis.metrics.factor_probes import FactorProbes, fit_probes
+from flowdis.metrics.frame_pairs import PairRatio, pair_equivariance_ratio
+from flowdis.metrics.labelled import LabelledScenes, labelled_scenes
 from flowdis.metrics.latent import LatentRatio, latent_equivariance_ratio
 from flowdis.metrics.likelihood import LogLikelihood, log_likelihood
+from flowdis.metrics.measure import SECTIONS, ModelScores, Probed, measure
+from flowdis.metrics.poses import Poses, draw_poses, fit_scene_probes
+from flowdis.metrics.predictability import VariationPredictability, variation_predictability
 from flowdis.metrics.probes import BackwardsError
 from flowdis.metrics.protocols import protocol_sequences, random_start
+from flowdis.metrics.response import ResponseMatrix, entropy_scores, response_matrix
+from flowdis.metrics.table import MeasuredModel, ModelTable, model_table
 from flowdis.metrics.undo import UndoError, undo_error
+from flowdis.metrics.writers import write_table
 
 __all__ = [
+    "mig",
+    "dci",
+    "sap",
+    "beta_vae",
+    "factor_vae",
+    "modularity",
+    "explicitness",
+    "infomec",
+    "irs",
+    "udr",
+    "all",
     "Sequences",
     "equivariance_error",
     "EquivarianceError",
@@ -32,6 +70,8 @@ __all__ = [
     "lie_brackets",
     "latent_equivariance_ratio",
     "LatentRatio",
+    "pair_equivariance_ratio",
+    "PairRatio",
     "log_likelihood",
     "LogLikelihood",
     "protocol_sequences",
@@ -39,4 +79,32 @@ __all__ = [
     "evaluate_protocol",
     "evaluate",
     "Evaluation",
+    "labelled_scenes",
+    "LabelledScenes",
+    "variation_predictability",
+    "VariationPredictability",
+    "draw_poses",
+    "Poses",
+    "fit_probes",
+    "fit_scene_probes",
+    "FactorProbes",
+    "response_matrix",
+    "ResponseMatrix",
+    "entropy_scores",
+    "roll_error",
+    "RollError",
+    "capsule_correlation",
+    "CapsuleCorrelation",
+    "constant_code",
+    "static_flow",
+    "random_flows",
+    "degenerate_flows",
+    "SECTIONS",
+    "measure",
+    "Probed",
+    "ModelScores",
+    "model_table",
+    "MeasuredModel",
+    "ModelTable",
+    "write_table",
 ]

@@ -5,12 +5,13 @@ readings of factor f, in amounts of f. A model whose flows are the transformatio
 where names agree and 0 elsewhere, as far as probes can tell: the same matrix of the true motions stands beside it.
 
 Its scores are those of Eastwood and Williams 2018 (A framework for the quantitative evaluation of disentangled
-representations), with responses in place of importances: with p the shares of a row, or of a column,
+representations), with squared responses in place of importances: with p the shares of a row, or of a column,
 
 .. math:: D_k = 1 - H_F(p_{k \cdot}), \quad C_f = 1 - H_K(p_{\cdot f}), \quad H_n(p) = -\sum_i p_i \log_n p_i,
 
-averaged with the rows' (columns') sums as weights. Flows that do not move score 0. Flows that all move the same one
-factor score a disentanglement of 1 and a completeness of 0, so both are to be read.
+averaged with the rows' (columns') sums as weights. Squared, as the many small responses that only the noise of probes
+makes would otherwise outweigh what flows do. Flows that do not move score 0. Flows that all move the same one factor
+score a disentanglement of 1 and a completeness of 0, so both are to be read.
 """
 
 from __future__ import annotations
@@ -73,12 +74,12 @@ class ResponseMatrix:
     @property
     def score(self) -> float:
         """The disentanglement: near 1 where each flow moves one factor alone."""
-        return entropy_scores(self.matrix)[0]
+        return entropy_scores(self.matrix.square())[0]
 
     @property
     def completeness(self) -> float:
         """Near 1 where each factor is moved by one flow alone."""
-        return entropy_scores(self.matrix)[1]
+        return entropy_scores(self.matrix.square())[1]
 
     @property
     def on_own(self) -> float | None:
@@ -99,7 +100,7 @@ class ResponseMatrix:
     @property
     def ceiling_score(self) -> float:
         """The disentanglement of the true motions, as far as probes can tell: what a perfect model would score."""
-        return entropy_scores(self.truth)[0]
+        return entropy_scores(self.truth.square())[0]
 
     def to_json(self) -> dict[str, Any]:
         """The scores beside their controls, and the matrices as lists."""
@@ -122,7 +123,7 @@ class ResponseMatrix:
 
 
 def entropy_scores(matrix: _Matrix) -> tuple[float, float]:
-    """Disentanglement and completeness of non-negative responses (K, F), both in [0, 1].
+    """Disentanglement and completeness of non-negative importances (K, F), both in [0, 1].
 
     Rows and columns of zeros have no weight, a matrix of zeros scores 0; a single column, or row, leaves nothing to be
     confused with and so scores 1.
@@ -207,7 +208,7 @@ def response_matrix(
 
     matrix, signed = responses(model.fields)
     moved, truth = _true_motions(probes, poses, scale, generator, batch_size)
-    scores = {name: entropy_scores(responses(bank)[0])[0] for name, bank in banks.items()}
+    scores = {name: entropy_scores(responses(bank)[0].square())[0] for name, bank in banks.items()}
     return ResponseMatrix(
         names=model.names,
         factors=probes.names,

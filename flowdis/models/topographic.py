@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from flowdis._checks import check_last, check_positive
+from flowdis._checks import check_positive
 from flowdis._types import FrameLatents, Images
 from flowdis.models.autoencoder import ConvEncoder
 from flowdis.models.posterior import Posterior
@@ -144,7 +144,6 @@ class TopographicEncoder(nn.Module):
             u: Samples of u.
             closed: Whether the frame after the last is the first again.
         """
-        check_last("u", u, z.shape[-1], f"D={z.shape[-1]}")
         return (z + self.offset) / self.scale(u.square(), closed=closed)
 
     def scale(self, squares: FrameLatents, *, closed: bool = False) -> FrameLatents:

@@ -1,6 +1,7 @@
 """Pictures of flows: strips, animations, portraits, curves, and a report that holds them all."""
 
 from flowdis.plots.animations import save_gif
+from flowdis.plots.bars import model_bars
 from flowdis.plots.curves import error_curves, training_curves
 from flowdis.plots.gallery import Gallery, demo_figures
 from flowdis.plots.portraits import latent_portrait
@@ -15,6 +16,7 @@ __all__ = [
     "error_curves",
     "grid",
     "latent_portrait",
+    "model_bars",
     "save_gif",
     "strip",
     "training_curves",

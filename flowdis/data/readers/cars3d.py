@@ -40,7 +40,6 @@ def cars3d(
 
     Raises:
         FileNotFoundError: if there are no such files and they are not to be downloaded.
-        ImportError: if scipy is not installed.
         OSError: if a download fails.
         ValueError: if a file is damaged, a web page, lacks `im`, or has another shape than the others.
     """
@@ -73,7 +72,6 @@ class MeshImages:
         size: The height and width to shrink to, antialiased, if any.
 
     Raises:
-        ImportError: if scipy is not installed.
         ValueError: if a file is damaged, lacks `im`, or has another shape than the others.
     """
 
@@ -144,10 +142,8 @@ def _damage() -> tuple[type[Exception], ...]:
 
 
 def _shape(path: Path) -> tuple[int, ...]:
-    try:
-        from scipy.io import whosmat
-    except ModuleNotFoundError as error:
-        raise ImportError("mat files are read by scipy: pip install scipy") from error
+    from scipy.io import whosmat
+
     with reading(path, "mat file", *_damage()):
         shapes = {name: shape for name, shape, _ in whosmat(path)}
     if "im" not in shapes:

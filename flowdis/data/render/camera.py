@@ -90,12 +90,13 @@ class Camera:
     def inside(self, conics: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch H W"]:
         """How much of each pixel lies where a x^2 + b + c rise + d rise^2 > 0, for coefficients (a, b, c, d).
 
-        The distance from the outline is taken as the mean of the function over the pixel, divided by its slope.
+        The distance from the outline is taken as the function divided by its slope: its mean over the pixel, and the
+        root of its mean square.
         """
         a, b, c, d = conics[..., None, None].unbind(-3)
         mean = ((d * self.rise + c) * self.rise + (b + (a + d) * (self.step**2 / 12))) + a * self.x.square()
         across, down = 2 * self.step * a * self.x, self.step * (2 * d * self.rise + c)
-        slope = across.square() + (down.square() + torch.finfo(mean.dtype).tiny)
+        slope = across.square() + (down.square() + (a.square() + d.square()) * (self.step**4 / 3))
         return ramp(mean.mul_(slope.rsqrt_()))
 
 

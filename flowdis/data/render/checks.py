@@ -1,4 +1,4 @@
-"""Checks of the factor values that images are rendered from."""
+"""Checks of what images are rendered from, and how many are rendered at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["check_image_size", "check_values"]
+__all__ = ["at_a_time", "check_image_size", "check_values"]
+
+_ELSEWHERE = 1024
+
+
+def at_a_time(like: Tensor, on_cpu: int) -> int:
+    """How many images are rendered at a time: what a cache holds, or what keeps another device busy."""
+    return on_cpu if like.device.type == "cpu" else _ELSEWHERE
 
 
 def check_image_size(image_size: int) -> int:

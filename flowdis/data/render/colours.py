@@ -12,7 +12,7 @@ __all__ = ["pure_colours"]
 def pure_colours(hues: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:
     r"""The colours of full saturation and value: red, yellow, green, cyan, blue, magenta at every 60 degrees.
 
-    With h the hue in units of 60 degrees and [.] clamping to [0, 1], the channels are
+    With h the hue in units of 60 degrees and [.] clamping to [0, 1], the channels, each a shift of the others, are
 
     .. math:: R = [|h - 3| - 1], \quad G = [2 - |h - 2|], \quad B = [2 - |h - 4|], \qquad 0 \le h < 6.
 
@@ -26,8 +26,8 @@ def pure_colours(hues: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3"]:
         >>> pure_colours(torch.tensor([0.0, 60.0, -120.0])).tolist()
         [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    turned = (hues / 60).remainder(6)
-    red = (turned - 3).abs() - 1
-    green = 2 - (turned - 2).abs()
-    blue = 2 - (turned - 4).abs()
-    return torch.stack([red, green, blue], -1).clamp(0, 1)
+    turned = hues.remainder(360)
+    red = (turned - 180).abs() - 60
+    green = 120 - (turned - 120).abs()
+    blue = 120 - (turned - 240).abs()
+    return (torch.stack([red, green, blue], -1) / 60).clamp(0, 1)

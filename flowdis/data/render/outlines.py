@@ -96,4 +96,4 @@ def heart(frame: Frame, scale: _Scalars) -> _Maps:
     right = along * angles[:, :1].cos() + along.flip(1) * angles[:, 1:].cos()
     up = along * angles[:, :1].sin() + along.flip(1) * angles[:, 1:].sin()
     disc_p, disc_q = frame.discs(right, up, (side / 2).expand(-1, 2)).unbind(1)
-    return across_p.mul_(across_q).add_(beyond_p.mul_(disc_p)).add_(beyond_q.mul_(disc_q))
+    return across_p.mul_(across_q).add_(beyond_p.mul_(disc_p)).add_(beyond_q.mul_(disc_q)).clamp_max_(1)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 __all__ = ["Pose", "lit", "pixelwise"]
@@ -23,7 +23,7 @@ def lit(cosines: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     return cosines.clamp_min(0) * _DIFFUSE + _AMBIENT
 
 
-def pixelwise(values: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 1 1"]:
+def pixelwise(values: Shaped[Tensor, "*batch"]) -> Shaped[Tensor, "*batch 1 1"]:
     """One value for each pixel of a map."""
     return values[..., None, None]
 

@@ -29,6 +29,8 @@ def view_cylinder(camera: Camera, pose: Pose, radius: _Scalars, height: _Scalars
     """How much of each pixel a cylinder with its caps covers, and its brightness there."""
     floor = torch.zeros_like(height)
     top, bottom = camera.inside(torch.stack([_disc(radius, height), _disc(radius, floor)], 1)).unbind(1)
+    depth = (HEIGHT - height).abs() * radius * (2 / (DISTANCE**2 * camera.step))  # of the lid in the image, in pixels
+    top = top * pixelwise(depth.clamp_max(1))  # a lid at eye level is a line, and covers nothing
     cover = torch.maximum(torch.maximum(top, bottom), _between(camera, radius, floor, height))
     reach = _side(camera, pixelwise(radius))
     x, y, z = pixelwise(pose.light).unbind(1)

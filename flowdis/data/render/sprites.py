@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flowdis.data.factors import FactorImages
 from flowdis.data.grids import Factor
-from flowdis.data.render.checks import check_image_size, check_values
+from flowdis.data.render.checks import at_a_time, check_image_size, check_values
 from flowdis.data.render.outlines import Frame, ellipse, heart, square
 from flowdis.paths import Unit
 
@@ -19,7 +19,7 @@ __all__ = ["SpriteRenderer", "render_sprites", "sprites"]
 
 _NAMES = ("shape", "scale", "orientation", "x", "y")
 _SHAPES = {"square": square, "ellipse": ellipse, "heart": heart}
-_CHUNK = 32  # images at a time, whose maps stay in the cache
+_CHUNK = 32  # images at a time on a CPU, whose maps stay in the cache
 
 
 def sprites(*, image_size: int = 64, published: bool = False) -> FactorImages:
@@ -85,13 +85,16 @@ class SpriteRenderer:
 
 
 @torch.no_grad()
-def render_sprites(values: Float[Tensor, "B F"], image_size: int = 64) -> Float[Tensor, "B 1 H W"]:
+def render_sprites(
+    values: Float[Tensor, "B F"], image_size: int = 64, *, chunk: int | None = None
+) -> Float[Tensor, "B 1 H W"]:
     """Renders sprites at any values of their factors; gradients are not followed.
 
     Arguments:
         values: Shape, scale, orientation, x and y, as `sprites` says, in float32 or float64, with shape (B, 5). Scales
             and positions beyond those of `sprites` may reach out of the image.
         image_size: The height and width.
+        chunk: How many are rendered at a time; 32 on a CPU and 1024 elsewhere if left out.
 
     Returns:
         The images in [0, 1], in the dtype and on the device of `values`, with shape (B, 1, H, W).
@@ -104,7 +107,7 @@ def render_sprites(values: Float[Tensor, "B F"], image_size: int = 64) -> Float[
     check_values(values, _NAMES, tuple(_SHAPES), math.inf)
     images = values.new_empty(len(values), check_image_size(image_size), image_size)
     for number, draw in enumerate(_SHAPES.values()):
-        for rows in (values[:, 0] == number).nonzero()[:, 0].split(_CHUNK):
+        for rows in (values[:, 0] == number).nonzero()[:, 0].split(chunk or at_a_time(values, _CHUNK)):
             _, scale, orientation, x, y = values[rows].unbind(1)
             unit = image_size / 64
             frame = Frame.of(image_size, unit * (31 * x + 16.5), unit * (31 * y + 16.5), torch.deg2rad(orientation))

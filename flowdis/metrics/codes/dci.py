@@ -109,7 +109,7 @@ def dci(
         predictor: How factors are predicted.
         task: "classification" or "regression" on class numbers, for trees.
         categories: The names of factors without an order. They are never predicted by their class numbers.
-        jobs: How many threads grow a forest.
+        jobs: How many threads fit predictors, each to one factor at a time.
 
     Returns:
         The scores.

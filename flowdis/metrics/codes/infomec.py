@@ -101,7 +101,7 @@ def infomec(
         arXiv:2002.10689.
 
     Example:
-        >>> factors = np.stack(np.meshgrid(range(4), range(5), range(5)), axis=-1).reshape(-1, 3)
+        >>> factors = np.stack(np.meshgrid(range(4), range(5), range(10)), axis=-1).reshape(-1, 3)[:, :2]
         >>> result = infomec(factors.astype(float), factors)
         >>> round(result.modularity, 3), round(result.explicitness, 3), round(result.compactness, 3)
         (1.0, 1.0, 1.0)

@@ -91,7 +91,7 @@ def mig(
         arXiv:2002.10549.
 
     Example:
-        >>> factors = np.stack(np.meshgrid(range(4), range(5), range(5)), axis=-1).reshape(-1, 3)
+        >>> factors = np.stack(np.meshgrid(range(4), range(5), range(10)), axis=-1).reshape(-1, 3)[:, :2]
         >>> mig(factors.astype(float), factors).score
         1.0
     """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from flowdis._checks import check_choice
+from flowdis._checks import check_choice, check_positive
 from flowdis.metrics.codes.inputs import Table
 from flowdis.metrics.codes.lasso import lasso
 from flowdis.metrics.codes.splits import Split
@@ -70,7 +71,7 @@ def predict(
         task: "classification" or "regression"; None for the predictor's own.
         categories: The names of factors without an order: their classes are told apart under either task.
         seed: The seed of the predictors, and of the rows that they are grown from where there are too many.
-        jobs: How many threads grow a forest.
+        jobs: How many threads fit predictors, each to one factor at a time.
 
     Returns:
         The predictions.
@@ -79,28 +80,24 @@ def predict(
         ValueError: if there is no such predictor, task or factor, or the predictor cannot do the task.
     """
     task = _check(table, predictor, task, categories)
+    check_positive("jobs", jobs)
     codes = standardise(table.codes, parts)
     if isinstance(predictor, str) and predictor == "lasso":
         return _lasso(codes, targets(table, parts, categories), parts)
     train = parts.train
     if len(train) > _ROWS:
         train = np.sort(np.random.default_rng(seed).choice(train, _ROWS, replace=False))
-    importances = np.zeros((codes.shape[1], len(table.names)))
-    scores = np.empty((2, len(table.names)))
-    for f, name in enumerate(table.names):
-        labels = table.factors[:, f]
-        regress = task == "regression" and name not in categories
-        goals = labels.astype(np.float64) if regress else labels
-        if labels[train].min() == labels[train].max():
-            scores[:, f] = [
-                0.0 if regress else (labels[rows] == labels[train[0]]).mean() for rows in (train, parts.test)
-            ]
-            continue
-        model = _model(predictor, regress, len(train), seed, jobs).fit(codes[train], goals[train])
-        importances[:, f] = _importances(model)
-        for row, rows in enumerate((train, parts.test)):
-            scores[row, f] = _quality(model.predict(codes[rows]), goals[rows], goals[train].var() if regress else None)
-    return Predictions(importances, scores[0], scores[1], _words(predictor, task, len(train)))
+    inner = Split(train, parts.test)
+
+    def fit(f: int) -> tuple[Float64[np.ndarray, " D"], float, float]:
+        regress = task == "regression" and table.names[f] not in categories
+        return _fit(_model(predictor, regress, len(train), seed), codes, table.factors[:, f], inner)
+
+    with ThreadPoolExecutor(jobs) as threads:
+        fits = list(threads.map(fit, range(len(table.names))))
+    importances = np.stack([found[0] for found in fits], axis=1)
+    scores = np.array([found[1:] for found in fits])
+    return Predictions(importances, scores[:, 0], scores[:, 1], _words(predictor, task, len(train)))
 
 
 def standardise(codes: Float64[np.ndarray, "N D"], parts: Split) -> Float64[np.ndarray, "N D"]:
@@ -164,7 +161,8 @@ def _check(table: Table, predictor: Any, task: str | None, categories: Collectio
     return own if task is None else task
 
 
-def _model(predictor: Any, regress: bool, rows: int, seed: int, jobs: int) -> Any:
+def _model(predictor: Any, regress: bool, rows: int, seed: int) -> Any:
+    """A predictor that is not fitted yet."""
     from sklearn import base, ensemble
 
     if not isinstance(predictor, str):
@@ -174,7 +172,27 @@ def _model(predictor: Any, regress: bool, rows: int, seed: int, jobs: int) -> An
         return boosting(random_state=seed)
     forest = ensemble.RandomForestRegressor if regress else ensemble.RandomForestClassifier
     leaf = max(1, round(_LEAF * rows))
-    return forest(_TREES, max_features=None, min_samples_leaf=leaf, random_state=seed, n_jobs=jobs)
+    return forest(_TREES, max_features=None, min_samples_leaf=leaf, random_state=seed)
+
+
+def _fit(
+    model: Any, codes: Float64[np.ndarray, "N D"], labels: Int64[np.ndarray, " N"], parts: Split
+) -> tuple[Float64[np.ndarray, " D"], float, float]:
+    """The importances, and the quality of the predictions on the training rows and on the others."""
+    from sklearn.base import is_classifier
+
+    classify = is_classifier(model)
+    goals = labels if classify else labels.astype(np.float64)
+    seen = goals[parts.train]
+    if seen.min() == seen.max():
+        told = float((goals[parts.test] == seen[0]).mean())
+        return np.zeros(codes.shape[1]), *((1.0, told) if classify else (0.0, 0.0))
+    model.fit(codes[parts.train], seen)
+    qualities = [
+        _quality(model.predict(codes[rows]), goals[rows], None if classify else float(seen.var()))
+        for rows in (parts.train, parts.test)
+    ]
+    return _importances(model), qualities[0], qualities[1]
 
 
 def _importances(model: Any) -> Float64[np.ndarray, " D"]:

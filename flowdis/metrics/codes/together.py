@@ -151,7 +151,7 @@ def all_metrics(
         bins: Into how many bins codes are cut, where they are.
         kind: What kind they are: "equal_count" or "equal_width".
         categories: The names of factors without an order, for DCI and SAP.
-        jobs: How many threads grow DCI's forests.
+        jobs: How many threads fit DCI's predictors.
         only: The metrics to run; None for all.
         without: The metrics to leave out.
         quiet: Whether to show no progress bar.

@@ -147,10 +147,12 @@ def test_binary_attributes_are_factors():
     rng = np.random.default_rng(0)
     attributes = rng.choice([-1, 1], size=(64, 40))
     codes = rng.normal(size=(64, 4))
-    for metric in (dci, sap, factor_vae, beta_vae):
-        result = metric(codes, attributes)
+    few = {dci: {"predictor": "lasso"}, sap: {}, factor_vae: {"votes": 400}, beta_vae: {"points": 400, "eval_points": 400}}
+    for metric, options in few.items():
+        result = metric(codes, attributes, **options)
         assert 0 <= result.score < 0.5
         assert len(result.names) == 40
+    assert dci(codes, attributes[:, :5]).importances.shape == (4, 5)
 
 
 @pytest.mark.parametrize("metric", [dci, sap, beta_vae, factor_vae, all_metrics])
