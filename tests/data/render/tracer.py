@@ -78,9 +78,7 @@ def solid(shape: int, origin: np.ndarray, to: np.ndarray, radius: float, height:
         p = origin + t[..., None] * to
         return t, np.where((t == top)[..., None], [0, 1, 0], p * [1, 0, 1] / radius)
     low, high = (radius, radius) if shape == 2 else (radius, height - radius)
-    t = nearest(
-        ball(origin, to, radius, low), ball(origin, to, radius, high), tube(origin, to, radius, low, high)
-    )
+    t = nearest(ball(origin, to, radius, low), ball(origin, to, radius, high), tube(origin, to, radius, low, high))
     p = origin + t[..., None] * to
     axis = np.stack([np.zeros_like(t), np.clip(p[..., 1], low, high), np.zeros_like(t)], -1)
     return t, (p - axis) / radius
