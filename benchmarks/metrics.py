@@ -20,18 +20,19 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.metrics_published import published
+from benchmarks.metrics_samples import Sample, drawn, grid
 from benchmarks.training import cpu_name
 from flowdis.metrics.codes.dci import dci
 from flowdis.metrics.codes.factor_vae import factor_vae
 from flowdis.metrics.codes.mig import mig
 from flowdis.metrics.codes.sap import sap
-from flowdis.metrics.codes.splits import Split, split
 from flowdis.metrics.codes.together import METRICS, all_metrics
 
 __all__ = ["Row", "main", "run"]
@@ -70,38 +71,6 @@ class Row:
     their_seconds: float
     their_core_seconds: float | None
     ratio: float
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Codes of a full grid of factors, in random order."""
-
-    codes: np.ndarray
-    factors: np.ndarray
-    index: np.ndarray
-    sizes: tuple[int, ...]
-
-    @property
-    def parts(self) -> Split:
-        """The rows to train on and to test on."""
-        return split(len(self.codes))
-
-
-def sample(sizes: tuple[int, ...], dim: int, seed: int = 0) -> Sample:
-    """Codes that mix neighbouring factors, with noise, and as many more of noise alone as `dim` has room for."""
-    rng = np.random.default_rng(seed)
-    index = rng.permutation(math.prod(sizes))
-    factors = np.stack(np.unravel_index(index, sizes), axis=1)
-    return Sample(_codes(factors, dim, rng), factors, index, sizes)
-
-
-def _codes(factors: np.ndarray, dim: int, rng: np.random.Generator) -> np.ndarray:
-    z = (factors - factors.mean(axis=0)) / factors.std(axis=0)
-    count = factors.shape[1]
-    mixing = np.eye(count, dim) + 0.4 * np.eye(count, dim, 1) + 0.1 * rng.normal(size=(count, dim))
-    codes = rng.normal(size=(len(z), dim))
-    codes[:, :count] = (z @ mixing + 0.5 * codes)[:, :count]
-    return codes
 
 
 def ours(data: Sample, jobs: int) -> dict[str, Callable[[], dict[str, float]]]:
@@ -158,6 +127,14 @@ def timed(action: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - start
 
 
+def allowed(name: str, scores: dict[str, float]) -> float:
+    """How far scores may differ, for the reasons given."""
+    if name == "factor_vae":
+        accuracy = scores["eval_accuracy"]
+        return 4 * math.sqrt(2 * max(accuracy * (1 - accuracy), 1e-3) / 5_000)
+    return 1e-3 if name == "sap linear_svm" else 1e-6
+
+
 def compare(data: Sample, theirs: dict[str, Any], jobs: int) -> list[Row]:
     """Every metric that both libraries have."""
     rows = []
@@ -165,19 +142,13 @@ def compare(data: Sample, theirs: dict[str, Any], jobs: int) -> list[Row]:
         scores, seconds = timed(action)
         other = theirs[name]
         difference = max(abs(scores[key] - other["scores"][key]) for key in scores)
-        allowed = 1e-6
-        if name == "sap linear_svm":
-            allowed = 1e-3
-        if name == "factor_vae":
-            accuracy = scores["eval_accuracy"]
-            allowed = 4 * math.sqrt(2 * max(accuracy * (1 - accuracy), 1e-3) / 5_000)
         rows.append(
             Row(
                 name,
                 scores,
                 other["scores"],
                 difference,
-                allowed,
+                allowed(name, scores),
                 REASONS.get(name, ""),
                 seconds,
                 other["seconds"],
@@ -190,9 +161,9 @@ def compare(data: Sample, theirs: dict[str, Any], jobs: int) -> list[Row]:
 
 def totals(data: Sample, rows: list[Row], jobs: int) -> list[dict[str, Any]]:
     """The time of the metrics that both have, and of all of ours, against the other's defaults."""
-    defaults = {"mig": mig, "sap": sap, "factor_vae": factor_vae}
-    own = sum(timed(lambda metric=metric: metric(data.codes, data.factors))[1] for metric in defaults.values())
-    own += timed(lambda: dci(data.codes, data.factors, jobs=jobs))[1]
+    runs: list[Callable[[], object]] = [partial(metric, data.codes, data.factors) for metric in (mig, sap, factor_vae)]
+    runs.append(partial(dci, data.codes, data.factors, jobs=jobs))
+    own = sum(timed(action)[1] for action in runs)
     everything = timed(lambda: all_metrics(data.codes, data.factors, jobs=jobs, quiet=True))[1]
     same = {row.name: row for row in rows if row.name in ("mig", "dci boosting", "sap linear_svm", "factor_vae")}
     their_seconds = sum(row.their_seconds for row in same.values())
@@ -210,14 +181,10 @@ def growth(points: list[tuple[int, int, int]], jobs: int) -> list[dict[str, Any]
     """The seconds of each metric, and of all together, for some (N, D, F)."""
     table = []
     for count, dim, number in points:
-        rng = np.random.default_rng(0)
-        factors = np.stack([rng.integers(0, size, count) for size in np.resize((10, 10, 5, 5, 4), number)], axis=1)
-        codes = _codes(factors, dim, rng)
+        run = partial(all_metrics, *drawn(count, dim, number), jobs=jobs, quiet=True)
         row: dict[str, Any] = {"N": count, "D": dim, "F": number}
-        for name in METRICS:
-            row[name] = timed(lambda name=name: all_metrics(codes, factors, only=[name], jobs=jobs, quiet=True))[1]
-        row["all together"] = timed(lambda: all_metrics(codes, factors, jobs=jobs, quiet=True))[1]
-        table.append(row)
+        row |= {name: timed(partial(run, only=[name]))[1] for name in METRICS}
+        table.append(row | {"all together": timed(run)[1]})
     return table
 
 
@@ -232,8 +199,8 @@ def run(*, disent: str | None = None, quick: bool = False, jobs: int = 2) -> dic
     warnings.simplefilter("ignore", UserWarning)
     import sklearn
 
-    data = sample((4, 3, 3, 2, 2) if quick else (10, 10, 5, 5, 4), 6 if quick else 10)
-    small = sample((4, 3, 3, 2, 2), 6)
+    small = grid((3, 3, 2, 2, 2), 6)
+    data = small if quick else grid((10, 10, 5, 5, 4), 10)
     all_metrics(small.codes, small.factors, quiet=True)  # what is loaded once is loaded now
     if disent is None:
         other, theirs = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import sys
 import time
@@ -18,7 +19,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 __all__ = ["main"]
 
@@ -37,6 +37,8 @@ SCORES = (
 
 def declare_operators() -> None:
     """Lets torchvision be imported where its build is not torch's, such as PyPI's beside a CPU build of torch."""
+    import torch
+
     try:
         importlib.import_module("torchvision")
     except RuntimeError:
@@ -46,10 +48,11 @@ def declare_operators() -> None:
 
 def data_set(codes: np.ndarray, sizes: list[int]) -> Any:
     """A ground-truth data set over a full grid of factors whose images are codes, and which rows to draw next."""
-    from disent.dataset import DisentDataset
-    from disent.dataset.data import GroundTruthData
+    import torch
+    from disent.dataset import DisentDataset  # type: ignore[import-not-found]
+    from disent.dataset.data import GroundTruthData  # type: ignore[import-not-found]
 
-    class Codes(GroundTruthData):
+    class Codes(GroundTruthData):  # type: ignore[misc]
         factor_names = tuple(f"factor {f}" for f in range(len(sizes)))
         factor_sizes = tuple(sizes)
         img_shape = (1, 1, codes.shape[1])
@@ -101,9 +104,11 @@ def timed(module: str, function: str, run: Callable[[], dict[str, float]]) -> di
 def main() -> None:
     """The command line: the path of an npz file with `codes`, `index`, `sizes`, `train` and `test`."""
     warnings.simplefilter("ignore")
+    if importlib.util.find_spec("disent") is None:
+        sys.exit(f"{sys.executable} has no disent: pip install disent")
     declare_operators()
     seed_trees()
-    from disent import metrics
+    from disent import metrics  # type: ignore[import-not-found]
 
     with np.load(sys.argv[1]) as arrays:
         index, train, test = (arrays[name].tolist() for name in ("index", "train", "test"))
@@ -136,7 +141,7 @@ def main() -> None:
         finally:
             svm.LinearSVC = original
 
-    np.random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 (disent draws from it)
     package = "disent.metrics"
     report = {
         "mig": timed(f"{package}._mig", "_compute_mig", whole),

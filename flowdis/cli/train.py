@@ -23,7 +23,8 @@ class Train:
 
     Arguments:
         out: The folder to write into: model, checkpoint.pt, log.jsonl, metrics.json.
-        recipe: demo (edits from any pose), published (digits from upright poses only, as in the published
+        recipe: demo (edits from any pose; the default), factors (the same for factor data sets; their default),
+            published (digits from upright poses only, as in the published
             experiment), or a baseline: vae, beta_vae, factor_vae, beta_tcvae, slow_vae, topographic_vae,
             flow_factorized.
         data: digits; sprites or rooms, which are rendered; a folder of images, every fifth of which is kept for
@@ -51,7 +52,7 @@ class Train:
     """
 
     out: Path
-    recipe: str = "demo"
+    recipe: str | None = None
     data: str = "digits"
     transforms: tuple[str, ...] = ()
     image_shape: ImageShape | None = None
@@ -79,8 +80,8 @@ class Train:
                 run.
             FlowError: if training diverges.
         """
-        chosen = self.chosen()
         subject = load_subject(self.data, image_shape=self.image_shape, moving=self.transforms, skip_bad=self.skip_bad)
+        chosen = self.chosen("factors" if subject.has_factors else "demo")
         known = subject.train.transformations
         if self.transforms or subject.has_factors:
             chosen = chosen.with_transformations(self.transforms or tuple(known), known)
@@ -95,13 +96,16 @@ class Train:
             quiet=self.quiet,
         )
 
-    def chosen(self) -> Recipe:
+    def chosen(self, default: str) -> Recipe:
         """The recipe with the settings that were given.
+
+        Arguments:
+            default: The recipe's name where none was given.
 
         Raises:
             ValueError: if the recipe is unknown or an option is out of range.
         """
-        chosen = recipe(self.recipe)
+        chosen = recipe(self.recipe or default)
         if self.minutes is not None and self.steps is not None:
             raise ValueError(f"`minutes` or `steps` must be given, got both, {self.minutes} and {self.steps}")
         training = {field.name: getattr(self, field.name, None) for field in fields(TrainingConfig)}

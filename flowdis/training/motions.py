@@ -19,14 +19,18 @@ _ORBITS: dict[str, Motion] = {
 
 
 def orbit_motions(names: Sequence[str], known: Mapping[str, Transformation] = TRANSFORMS) -> dict[str, Motion]:
-    """Motions that start anywhere and go anywhere, for each named transformation.
+    """Motions that start anywhere and go anywhere, by up to half a period, for each named transformation.
 
     Arguments:
         names: Names out of `known`.
         known: The transformations by name.
+
+    Raises:
+        ValueError: if a name is unknown.
     """
     ours = {name: motion for name, motion in _ORBITS.items() if known.get(name) == TRANSFORMS[name]}
-    return {name: ours.get(name, Orbit()) for name in names}
+    periods = {name: known[check_choice("names", name, known)].period for name in names}
+    return {name: ours.get(name, Orbit(reach=period and period / 2)) for name, period in periods.items()}
 
 
 def even_motions(

@@ -158,6 +158,13 @@ RECIPES: dict[str, Recipe] = {
         orbit_motions(_DIGITS),
         training=TrainingConfig(weights=Weights(kl_initial=0.1, kl_path=0.1)),
     ),
+    "factors": Recipe(
+        "factors",
+        orbit_motions(_DIGITS),
+        training=TrainingConfig(
+            batch_size=64, learning_rate=4e-3, solver_steps=4, weights=Weights(kl_initial=0.1, kl_path=0.1)
+        ),
+    ),
     "published": Recipe(
         "published",
         _UPRIGHT,
@@ -204,7 +211,7 @@ RECIPES: dict[str, Recipe] = {
         training=TrainingConfig(batch_size=16, ramp=0.0),
     ),
 }
-"""`demo` trains for edits of any pose.
+"""`demo` trains for edits of any pose; `factors` is the same in smaller batches, for images that cost more.
 
 `published` trains from upright starts, one transformation at a time, over the amounts of the published protocol; slight
 leanings, turns and changes of size of the digit stand for the twelve times larger set of the published experiment.

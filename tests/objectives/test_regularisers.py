@@ -7,7 +7,7 @@ import torch
 
 from flowdis.data import units_of
 from flowdis.models import LatentFlow, LatentFlowConfig
-from flowdis.objectives import FlowBound, Weights, bound, hamilton_jacobi, start_speed
+from flowdis.objectives import FlowBound, Weights, hamilton_jacobi, start_speed
 from flowdis.paths import Path
 from tests.baselines.toys import NAMES, batch
 from tests.models.toys import small_model
@@ -43,13 +43,10 @@ def test_the_residual_is_that_of_the_potential_that_moves_at_its_own_time() -> N
         expected = torch.zeros((), dtype=F64)
         for frame, time in enumerate(times):
             for k in moved:
-                clock = time * path.amounts[0, sample, k]
-
-                def potential(point: torch.Tensor, t: torch.Tensor, k: int = k) -> torch.Tensor:
-                    return model.fields.potential(point, t.expand(2))[k]
-
-                slope = torch.func.grad(potential, argnums=1)(z[frame, sample], clock)
-                gradient = torch.func.grad(potential)(z[frame, sample], clock)
+                clock = (time * path.amounts[0, sample, k]).requires_grad_()
+                point = z[frame, sample].clone().requires_grad_()
+                potential = model.fields.potential(point, clock.expand(2))[k]
+                gradient, slope = torch.autograd.grad(potential, (point, clock))
                 force = model.fields.force.potential(z[frame, sample], clock.expand(2))[k].square()
                 expected = expected + (slope + 0.5 * gradient.square().sum() + force).square() / 2
         torch.testing.assert_close(found[sample], expected, rtol=1e-9, atol=1e-12)
@@ -75,9 +72,12 @@ def test_one_row_of_amounts_serves_all_samples_and_no_sample_knows_of_the_others
 
 def test_the_published_terms_are_part_of_the_bound_and_weighed() -> None:
     model, drawn = clocked().float(), batch(FlowBound())
-    noise = torch.Generator()
-    plain = bound(model, drawn, weights=Weights(hamilton_jacobi=1.0, start_speed=1.0), generator=noise.manual_seed(0))
-    heavy = bound(model, drawn, weights=Weights(hamilton_jacobi=1.0, start_speed=401.0), generator=noise.manual_seed(0))
+    plain, heavy = (
+        FlowBound(Weights(hamilton_jacobi=1.0, start_speed=weight), solver_steps=2)(
+            model, drawn, generator=torch.Generator().manual_seed(0)
+        )
+        for weight in (1.0, 401.0)
+    )
     assert {"hamilton_jacobi", "start_speed"} <= plain.terms.keys()
     extra = heavy.loss - plain.loss
     torch.testing.assert_close(extra, 400 * plain.terms["start_speed"].mean(), rtol=1e-2, atol=1e-2)
@@ -101,6 +101,6 @@ def test_other_fields_have_no_clock(name: str) -> None:
     with pytest.raises(
         ValueError, match=f"`weights.{name}` must be 0 unless .* clocked potentials, got HelmholtzField"
     ):
-        bound(small_model(NAMES), batch(FlowBound()), weights=Weights(**{name: 1.0}), generator=torch.Generator())
+        FlowBound(Weights(**{name: 1.0}), solver_steps=2)(small_model(NAMES), batch(FlowBound()))
     with pytest.raises(ValueError, match=f"`{name}` must be a finite number"):
         Weights(**{name: -1.0})

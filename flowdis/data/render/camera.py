@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -16,8 +17,10 @@ PITCH = math.atan2(HEIGHT - 0.5, DISTANCE)
 _FIELD_OF_VIEW = math.radians(54.0)
 _SIN, _COS = math.sin(PITCH), math.cos(PITCH)
 
+_Number = TypeVar("_Number", float, Tensor)
 
-def seen(up: Tensor, ahead: Tensor) -> tuple[Tensor, Tensor]:
+
+def seen(up: _Number, ahead: _Number) -> tuple[_Number, _Number]:
     """The components of a vector (x, up, ahead) along the axis of view, and upwards in the image."""
     return ahead * _COS - up * _SIN, ahead * _SIN + up * _COS
 
@@ -67,14 +70,12 @@ class Camera:
             height: Its height.
         """
         size = len(self.x)
-        up = torch.tensor([-HEIGHT, height - HEIGHT], dtype=torch.float64)[:, None]
-        depth, rise = seen(up, torch.tensor([DISTANCE - radius, DISTANCE + radius], dtype=torch.float64))
-        if float(depth.min()) <= 0:
+        places = [seen(up, DISTANCE + side) for up in (-HEIGHT, height - HEIGHT) for side in (-radius, radius)]
+        if min(depth for depth, _ in places) <= 0:
             return slice(0, size), slice(0, size)
-        wide, (low, high) = float((radius / depth).max()), torch.aminmax(rise / depth)
-        return _clipped(self.row(high.item()), self.row(low.item()), size), _clipped(
-            self.row(wide), self.row(-wide), size
-        )
+        rises = [self.row(rise / depth) for depth, rise in places]
+        wide = max(radius / depth for depth, _ in places)
+        return _clipped(min(rises), max(rises), size), _clipped(self.row(wide), self.row(-wide), size)
 
     def along(self, vectors: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch H W"]:
         """The product of vectors with the ray of each pixel."""

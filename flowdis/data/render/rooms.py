@@ -14,7 +14,7 @@ from flowdis.data.render.camera import Camera
 from flowdis.data.render.checks import at_a_time, check_image_size, check_values
 from flowdis.data.render.colours import pure_colours
 from flowdis.data.render.pose import Pose, lit, pixelwise
-from flowdis.data.render.solids import SOLIDS, cast_shadow, draw_solid
+from flowdis.data.render.solids import SOLIDS, draw_solids
 from flowdis.data.render.walls import draw_walls
 from flowdis.paths import Unit
 
@@ -130,10 +130,5 @@ def _maps(camera: Camera, views: Float[Tensor, "U 3"]) -> Float[Tensor, "U 3 H W
     maps = views.new_zeros(len(views), 3, len(camera.rise), len(camera.x))
     rows = draw_walls(camera, pose, maps[:, 0], maps[:, 1])
     maps[:, 0, rows] *= pixelwise(lit(pose.light[:, 1]))
-    last = 0
-    for shape, count in zip(*(column.tolist() for column in torch.unique(shapes, return_counts=True)), strict=True):
-        some, last = slice(last, last + count), last + count
-        solid, part = SOLIDS[int(shape)], pose.part(some)
-        maps[some, 0, rows] *= cast_shadow(camera.part(rows), part, solid, scales[some])
-        draw_solid(camera, part, solid, scales[some], maps[some])
+    draw_solids(camera, pose, shapes.long(), scales, maps, rows)
     return maps

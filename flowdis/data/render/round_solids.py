@@ -5,59 +5,57 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from flowdis.data.render.camera import DISTANCE, HEIGHT, PITCH, Camera, ramp, seen
 from flowdis.data.render.pose import Pose, lit, pixelwise
 
-__all__ = ["view_capsule", "view_cylinder", "view_sphere"]
+__all__ = ["view_round"]
 
 _Scalars = Float[Tensor, " U"]
-_Conics = Float[Tensor, "U 4"]
+_Levels = Float[Tensor, "U E"]
+_Conics = Float[Tensor, "U E 4"]
 _Maps = Float[Tensor, "U H W"]
-_View = tuple[_Maps, _Maps]
 
 
-def view_sphere(camera: Camera, pose: Pose, radius: _Scalars, height: _Scalars) -> _View:
-    """How much of each pixel a sphere covers, and its brightness there."""
-    cosines = _ball_cosines(camera, pose, pixelwise(radius), pixelwise(radius))
-    return camera.inside(_ball(radius, radius)), lit(cosines)
+def view_round(
+    camera: Camera, pose: Pose, radius: _Scalars, height: _Scalars, flat: Bool[Tensor, " U"]
+) -> tuple[_Maps, _Maps]:
+    """How much of each pixel upright round objects cover, and their brightness there.
 
+    They are cylinders, with flat or with round ends; a sphere is one with round ends and nothing between them. A ray
+    meets it where it meets the ball of the same radius about a point of its axis: the one as high as the point in
+    which the ray cuts the endless cylinder, or the nearer end.
 
-def view_cylinder(camera: Camera, pose: Pose, radius: _Scalars, height: _Scalars) -> _View:
-    """How much of each pixel a cylinder with its caps covers, and its brightness there."""
-    floor = torch.zeros_like(height)
-    top, bottom = camera.inside(torch.stack([_disc(radius, height), _disc(radius, floor)], 1)).unbind(1)
-    depth = (HEIGHT - height).abs() * radius * (2 / (DISTANCE**2 * camera.step))  # of the lid in the image, in pixels
-    top = top * pixelwise(depth.clamp_max(1))  # a lid at eye level is a line, and covers nothing
-    cover = torch.maximum(torch.maximum(top, bottom), _between(camera, radius, floor, height))
-    reach = _side(camera, pixelwise(radius))
-    x, y, z = pixelwise(pose.light).unbind(1)
-    shade = lit((reach * (x * camera.x + z * camera.z)).sub_(DISTANCE * z).div_(pixelwise(radius)))
-    lid = top.div_(cover.clamp_min(1e-6)).mul_(pixelwise(height < HEIGHT))
-    return cover, shade.add_((lit(y) - shade).mul_(lid))
-
-
-def view_capsule(camera: Camera, pose: Pose, radius: _Scalars, height: _Scalars) -> _View:
-    """How much of each pixel a capsule covers, and its brightness there.
-
-    A ray meets the capsule where it meets the ball of the same radius about a point of its axis: the one as high as
-    the point in which the ray cuts the endless cylinder, or the nearer end.
+    Arguments:
+        camera: The rays.
+        pose: How the rooms are turned.
+        radius: Half the width.
+        height: The height.
+        flat: Whether the ends are flat.
     """
-    low, high = radius, height - radius
-    lower, upper = camera.inside(torch.stack([_ball(radius, low), _ball(radius, high)], 1)).unbind(1)
-    cover = torch.maximum(torch.maximum(lower, upper), _between(camera, radius, low, high))
-    level = _side(camera, pixelwise(radius)).mul_(camera.y).add_(HEIGHT)
-    level = torch.minimum(torch.maximum(level, pixelwise(low)), pixelwise(high))
-    return cover, lit(_ball_cosines(camera, pose, pixelwise(radius), level))
+    ends = torch.stack([torch.zeros_like(height), height], 1) + radius[:, None] * torch.where(
+        flat[:, None], 0.0, height.new_tensor([1.0, -1.0])
+    )
+    outlines = torch.where(flat[:, None, None], _discs(radius[:, None], ends), _balls(radius[:, None], ends))
+    lower, upper = camera.inside(outlines).unbind(1)
+    depth = (HEIGHT - height).abs() * radius * (2 / (DISTANCE**2 * camera.step))  # of a lid in the image, in pixels
+    upper = upper * pixelwise(torch.where(flat, depth.clamp_max(1), 1.0))  # at eye level it covers nothing
+    cover = torch.maximum(torch.maximum(lower, upper), _between(camera, radius, ends))
+    low, high = pixelwise(ends).unbind(1)
+    level = _reach(camera, pixelwise(radius)).mul_(camera.y).add_(HEIGHT)
+    level = torch.minimum(torch.maximum(level, low), high)
+    shade = lit(_ball_cosines(camera, pose, pixelwise(radius), level))
+    lid = (upper / cover.clamp_min(1e-6)).mul_(pixelwise(flat & (height < HEIGHT)))
+    return cover, shade.add_((pixelwise(lit(pose.light[:, 1])) - shade).mul_(lid))
 
 
-def _ball(radius: _Scalars, height: _Scalars) -> _Conics:
-    """The outline of a sphere: the discriminant of the quadratic equation for the ray's length, over 4."""
+def _balls(radius: Float[Tensor, "U 1"], height: _Levels) -> _Conics:
+    """The outlines of balls: the discriminant of the quadratic equation for the ray's length, over 4."""
     up = height - HEIGHT
     depth, rise = seen(up, torch.full_like(up, DISTANCE))
-    outer = up.square() + DISTANCE**2 - radius.square()
+    outer = up.square() + (DISTANCE**2 - radius.square())
     return torch.stack([-outer, depth.square() - outer, 2 * depth * rise, rise.square() - outer], -1)
 
 
@@ -74,10 +72,9 @@ def _ball_cosines(camera: Camera, pose: Pose, radius: Tensor, height: Tensor) ->
     return reach.mul_(camera.along(pose.light)).sub_(up.mul_(y).add_(DISTANCE * z)).div_(radius)
 
 
-def _side(camera: Camera, radius: Tensor) -> _Maps:
+def _reach(camera: Camera, radius: Tensor) -> _Maps:
     """The lengths of rays up to an upright cylinder without ends."""
-    outer = DISTANCE**2 - radius.square()
-    depths = (radius * camera.z).square() - outer * camera.x.square()
+    depths = (radius * camera.z).square() - (DISTANCE**2 - radius.square()) * camera.x.square()
     root = _root(depths, radius * (DISTANCE * camera.step))
     return (DISTANCE * camera.z - root).div_(camera.x.square() + camera.z.square())
 
@@ -91,8 +88,8 @@ def _root(depths: _Maps, pixel: Tensor) -> _Maps:
     return depths.square().add_(pixel.square()).sqrt_().add_(depths).mul_(0.5).sqrt_()
 
 
-def _disc(radius: _Scalars, height: _Scalars) -> _Conics:
-    """The outline of a level disc, where rays cut its plane within it, times the square of their slope."""
+def _discs(radius: Float[Tensor, "U 1"], height: _Levels) -> _Conics:
+    """The outlines of level discs, where rays cut their plane within them, times the square of the rays' slope."""
     up = height - HEIGHT
     sine, cosine = -math.sin(PITCH), math.cos(PITCH)  # a ray's slope is sine + cosine * rise
     level, rising = up * cosine - DISTANCE * sine, -up * sine - DISTANCE * cosine
@@ -100,20 +97,19 @@ def _disc(radius: _Scalars, height: _Scalars) -> _Conics:
     terms = [
         -up.square(),
         square * sine**2 - level.square(),
-        2 * (square * sine * cosine - level * rising),
+        2 * (square * (sine * cosine) - level * rising),
         square * cosine**2 - rising.square(),
     ]
     return torch.stack(terms, -1)
 
 
-def _between(camera: Camera, radius: _Scalars, low: _Scalars, high: _Scalars) -> _Maps:
+def _between(camera: Camera, radius: _Scalars, ends: Float[Tensor, "U 2"]) -> _Maps:
     """How much of each pixel lies between the lines where rays touch an upright cylinder, between two heights."""
     sine = radius / DISTANCE
     cosine = (1 - sine.square()).sqrt()
     slope = torch.hypot(cosine, sine * math.sin(PITCH)) * camera.step
     inwards = pixelwise(sine / slope) * camera.z - pixelwise(cosine / slope) * camera.x.abs()
-    ahead, level = DISTANCE - radius * sine, torch.zeros_like(radius)  # where they touch
-    above = torch.stack([level, ahead, HEIGHT - low], -1)
-    below = torch.stack([level, -ahead, high - HEIGHT], -1)
-    ends = camera.part(slice(None), slice(0, 1)).beside(torch.stack([above, below], 1)).prod(1)
-    return ramp(inwards).mul_(ends)
+    ahead = (DISTANCE - radius * sine)[:, None].expand_as(ends)  # where they touch
+    above = torch.stack([torch.zeros_like(ends), ahead, HEIGHT - ends], -1)
+    above, below = camera.part(slice(None), slice(0, 1)).beside(above).unbind(1)
+    return ramp(inwards).mul_(above * (1 - below))

@@ -19,7 +19,7 @@ __all__ = ["SpriteRenderer", "render_sprites", "sprites"]
 
 _NAMES = ("shape", "scale", "orientation", "x", "y")
 _SHAPES = {"square": square, "ellipse": ellipse, "heart": heart}
-_CHUNK = 32  # images at a time on a CPU, whose maps stay in the cache
+_CHUNK = 16  # images at a time on a CPU, whose maps stay in the cache
 
 
 def sprites(*, image_size: int = 64, published: bool = False) -> FactorImages:
@@ -94,7 +94,7 @@ def render_sprites(
         values: Shape, scale, orientation, x and y, as `sprites` says, in float32 or float64, with shape (B, 5). Scales
             and positions beyond those of `sprites` may reach out of the image.
         image_size: The height and width.
-        chunk: How many are rendered at a time; 32 on a CPU and 1024 elsewhere if left out.
+        chunk: How many are rendered at a time; 16 on a CPU and 1024 elsewhere if left out.
 
     Returns:
         The images in [0, 1], in the dtype and on the device of `values`, with shape (B, 1, H, W).

@@ -80,8 +80,9 @@ def dci(
         C_f = 1 - H_D(R_{\cdot f} / \textstyle\sum_d R_{df}),
 
     with entropies to the base of the number of factors and of codes. D and C are their means, weighted by the row
-    and column sums of R. Informativeness is how well factors are predicted on the other third; for explicitness see
-    `flowdis.metrics.codes.loss_capacity`.
+    and column sums of R. Informativeness is how well factors are predicted on the other third. Explicitness is how
+    little capacity that takes; it is measured by predictors of its own, of class numbers whatever the task (see
+    `flowdis.metrics.codes.loss_capacity`).
 
     A code that matters to no factor has disentanglement 0 and weight 0; if none matters to any, D = C = 0. With one
     factor, D is 1 if any code matters; with one code, C is.
@@ -109,7 +110,7 @@ def dci(
         predictor: How factors are predicted.
         task: "classification" or "regression" on class numbers, for trees.
         categories: The names of factors without an order. They are never predicted by their class numbers.
-        jobs: How many threads fit predictors, each to one factor at a time.
+        jobs: How many threads fit a forest, or boosted trees.
 
     Returns:
         The scores.

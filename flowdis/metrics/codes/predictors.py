@@ -71,7 +71,7 @@ def predict(
         task: "classification" or "regression"; None for the predictor's own.
         categories: The names of factors without an order: their classes are told apart under either task.
         seed: The seed of the predictors, and of the rows that they are grown from where there are too many.
-        jobs: How many threads fit predictors, each to one factor at a time.
+        jobs: How many threads fit a forest, or boosted trees.
 
     Returns:
         The predictions.
@@ -91,10 +91,14 @@ def predict(
 
     def fit(f: int) -> tuple[Float64[np.ndarray, " D"], float, float]:
         regress = task == "regression" and table.names[f] not in categories
-        return _fit(_model(predictor, regress, len(train), seed), codes, table.factors[:, f], inner)
+        return _fit(_model(predictor, regress, len(train), seed, jobs), codes, table.factors[:, f], inner)
 
-    with ThreadPoolExecutor(jobs) as threads:
-        fits = list(threads.map(fit, range(len(table.names))))
+    # A forest has threads of its own; boosting has none, and its factors go side by side.
+    if isinstance(predictor, str) and predictor == "boosting":
+        with ThreadPoolExecutor(jobs) as threads:
+            fits = list(threads.map(fit, range(len(table.names))))
+    else:
+        fits = [fit(f) for f in range(len(table.names))]
     importances = np.stack([found[0] for found in fits], axis=1)
     scores = np.array([found[1:] for found in fits])
     return Predictions(importances, scores[:, 0], scores[:, 1], _words(predictor, task, len(train)))
@@ -161,7 +165,7 @@ def _check(table: Table, predictor: Any, task: str | None, categories: Collectio
     return own if task is None else task
 
 
-def _model(predictor: Any, regress: bool, rows: int, seed: int) -> Any:
+def _model(predictor: Any, regress: bool, rows: int, seed: int, jobs: int) -> Any:
     """A predictor that is not fitted yet."""
     from sklearn import base, ensemble
 
@@ -171,8 +175,7 @@ def _model(predictor: Any, regress: bool, rows: int, seed: int) -> Any:
         boosting = ensemble.GradientBoostingRegressor if regress else ensemble.GradientBoostingClassifier
         return boosting(random_state=seed)
     forest = ensemble.RandomForestRegressor if regress else ensemble.RandomForestClassifier
-    leaf = max(1, round(_LEAF * rows))
-    return forest(_TREES, max_features=None, min_samples_leaf=leaf, random_state=seed)
+    return forest(_TREES, max_features=None, min_samples_leaf=_leaf(rows), random_state=seed, n_jobs=jobs)
 
 
 def _fit(
@@ -211,10 +214,16 @@ def _quality(told: np.ndarray, goals: np.ndarray, variance: float | None) -> flo
     return float(1 - np.square(told - goals).mean() / variance)
 
 
+def _leaf(rows: int) -> int:
+    return max(1, round(_LEAF * rows))
+
+
 def _words(predictor: Any, task: str, rows: int) -> str:
-    if not isinstance(predictor, str):
-        return f"{predictor!r}, {task}, {rows} training rows"
-    kind = f"random forest of {_TREES} trees" if predictor == "forest" else "gradient boosting"
+    named = {
+        "forest": f"random forest of {_TREES} trees, leaves of {_leaf(rows)} or more",
+        "boosting": "gradient boosting",
+    }
+    kind = named[predictor] if isinstance(predictor, str) else repr(predictor)
     return f"{kind}, {task}, {rows} training rows"
 
 

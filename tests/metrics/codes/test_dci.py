@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -146,6 +148,12 @@ def test_lassos_of_alike_codes_settle_where_nothing_is_left_to_gain():
     pull = cross - gram @ weights
     assert np.abs(pull).max() <= 0.1 + 1e-9
     assert pull[weights != 0] == pytest.approx(0.1 * np.sign(weights[weights != 0]), abs=1e-9)
+
+
+def test_a_lasso_that_has_not_settled_says_so(monkeypatch):
+    monkeypatch.setattr(sys.modules[lasso.__module__], "_SWEEPS", 1)
+    with pytest.warns(UserWarning, match="not settled after 1 sweeps"):
+        lasso(np.array([[1.0, 0.9], [0.9, 1.0]]), np.array([[1.0], [0.5]]), 0.1)
 
 
 def test_any_estimator_with_importances_will_do():
