@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Gallery", "demo_figures"]
 
 # The two flows that are composed are the first of these that the model has, moved by so much.
-_COMPOSED = {"rotate": 45.0, "hue": 120.0, "scale": 1.3, "wall_hue": 120.0, "object_hue": 120.0, "orientation": 90.0}
+_COMPOSED = {"rotate": 45.0, "hue": 120.0, "wall_hue": 120.0, "object_hue": 120.0, "scale": 1.3, "orientation": 90.0}
 _PORTRAIT = (
     "Each flow in latent space, in the plane in which it moves most: whole orbits of a few codes (curves, coloured "
     "by value, with decoded pictures; a ring is the image itself), velocities (arrows), and all codes (dots)"

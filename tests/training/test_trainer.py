@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ import torch
 
 from flowdis.data import SequenceBatch
 from flowdis.dynamics import FlowError
-from flowdis.objectives import Weights
+from flowdis.models import LatentFlow
+from flowdis.objectives import Draw, FlowBound, Weights
 from flowdis.training import Trainer, TrainingConfig, load_checkpoint
 from tests.models.toys import small_model
 from tests.training.toys import Eventful, trainer
@@ -59,6 +60,34 @@ def test_the_learning_rate_warms_up_and_falls_to_zero_and_motions_grow() -> None
     assert max(rates) <= 0.01 and rates[-1] < 1e-4
     assert sequences.speeds[0] == 0.05 and sequences.speeds[20:] == [1.0] * 20
     assert sequences.speeds == sorted(sequences.speeds)
+
+
+def test_without_a_ramp_motions_have_their_full_size_from_the_first_step() -> None:
+    sequences = Eventful()
+    trainer(sequences, steps=3, ramp=0.0).run()
+    assert sequences.speeds == [1.0] * 3
+
+
+@dataclass(frozen=True)
+class Finishing(FlowBound):
+    """The bound of flows, which notes the sequences it is finished with."""
+
+    drawn: list[SequenceBatch] = field(default_factory=list)
+
+    def finish(self, model: LatentFlow, draw: Draw) -> None:
+        assert not model.training
+        self.drawn.append(draw(5))
+
+
+def test_an_objective_is_finished_once_training_is_with_the_same_whole_sequences(tmp_path: Path) -> None:
+    objective, file = Finishing(solver_steps=2), tmp_path / "checkpoint.pt"
+    first = trainer(interrupting_at(3, "ctrl-c"), checkpoint=file, objective=objective, steps=5)
+    assert not first.run().finished and objective.drawn == []
+    rest = trainer(checkpoint=file, objective=objective, steps=5)
+    assert rest.resume() and rest.run().finished
+    trainer(objective=objective, steps=2).run()
+    one, again = objective.drawn
+    assert len(one.frames) == one.length + 1 and torch.equal(one.frames, again.frames)
 
 
 def test_steps_repeat_bit_for_bit_and_seeds_differ() -> None:

@@ -39,7 +39,7 @@ class Eventful:
 def trainer(sequences: Eventful | None = None, **changes: object) -> Trainer:
     """A trainer of a small model, the same each time."""
     settings = {"steps": 10, "batch_size": 4, "warmup": 2, "log_every": 1} | {
-        name: value for name, value in changes.items() if name not in ("checkpoint", "quiet")
+        name: value for name, value in changes.items() if name not in ("checkpoint", "quiet", "objective")
     }
     return Trainer(
         small_model(),
@@ -47,4 +47,5 @@ def trainer(sequences: Eventful | None = None, **changes: object) -> Trainer:
         TrainingConfig(**settings),
         changes.get("checkpoint"),
         changes.get("quiet", True),
+        changes.get("objective"),
     )

@@ -80,8 +80,11 @@ def loss_capacity(
         told = test[:, :size] @ np.linalg.solve(gram[:size, :size], cross[:size])
         squares = np.square(told - goals[parts.test]).mean(axis=0)
         losses[row] = np.bincount(own, squares, len(targets))
+    # Relative to the mean of the training rows on the same test rows, or noise would look learnt by luck of the split.
+    baseline = np.bincount(own, np.square(goals[parts.test]).mean(axis=0), len(targets))
+    losses /= np.where(baseline > 0, baseline, 1.0)
     constant = np.bincount(own, np.square(goals[parts.train]).sum(axis=0), len(targets)) == 0
-    losses[:, constant] = 1.0
+    losses[:, constant | (baseline == 0)] = 1.0
     return LossCapacity(sizes, losses, len(parts.test))
 
 
