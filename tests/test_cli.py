@@ -192,8 +192,8 @@ def test_train_on_a_folder(album: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "holds this run, finished" in capsys.readouterr().err
     assert main(["report", "--run", str(out), "--quiet"]) == 0
     assert (out / "report/index.html").is_file() and (out / "gifs/translate_x.gif").is_file()
-    measured = ["evaluate", "--models", str(out), "--data", str(album), "--protocol", "all", "--only", "equivariance", "--json"]
-    assert main([*measured, "--quiet"]) == 0
+    measured = ["evaluate", "--models", str(out), "--data", str(album), "--protocol", "all", "--json"]
+    assert main([*measured, "--only", "equivariance", "--quiet"]) == 0
     assert "undo" in json.loads(capsys.readouterr().out)["models"][str(out)]
     assert main([*command, "--fresh", "--quiet"]) == 0
     assert json.loads((out / "metrics.json").read_text())["protocols"] == metrics["protocols"]

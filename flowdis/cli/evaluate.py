@@ -138,7 +138,7 @@ class Evaluate:
         return self.only or SECTIONS
 
     def _measured(self, model: LatentFlow, subject: Subject, probed: Probed) -> tuple[ModelScores, dict[str, Any]]:
-        protocols = {None: None, "all": None}.get(self.protocol, [self.protocol])
+        protocols = [self.protocol] if self.protocol in ("published", "orbit") else None
         sections = self._sections
         if self.protocol == "all":
             sections = tuple(name for name in sections if name != "equivariance")

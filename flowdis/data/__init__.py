@@ -7,9 +7,9 @@ from flowdis.data.digits import digits
 from flowdis.data.factor_scenes import FactorScenes
 from flowdis.data.factors import Factor, FactorImages
 from flowdis.data.files import as_images, check_writable, load_images, save_images
+from flowdis.data.grids import FactorGrid
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
 from flowdis.data.pixels import colour
-from flowdis.data.grids import FactorGrid
 from flowdis.data.protocols import ORBIT, PROTOCOLS, PUBLISHED, motions, orbit, published
 from flowdis.data.readers import cars3d, dsprites, falcor3d, isaac3d, mpi3d, shapes3d, smallnorb
 from flowdis.data.render import rooms, sprites

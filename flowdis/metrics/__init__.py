@@ -5,6 +5,7 @@ Those of codes take arrays, (N, D) and (N, F), and know of no model: `mig(codes,
 
 from flowdis.metrics.batches import Sequences
 from flowdis.metrics.capsules import CapsuleCorrelation, RollError, capsule_correlation, roll_error
+from flowdis.metrics.codes import all_metrics as all
 from flowdis.metrics.codes import (
     beta_vae,
     dci,
@@ -17,7 +18,6 @@ from flowdis.metrics.codes import (
     sap,
     udr,
 )
-from flowdis.metrics.codes import all_metrics as all
 from flowdis.metrics.commutator import Commutator, commutator, commutator_gap, lie_brackets
 from flowdis.metrics.composition import CompositionError, PathError, composition_error, path_error
 from flowdis.metrics.controls import code_pairs, fit_controls

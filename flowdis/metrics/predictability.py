@@ -1,16 +1,16 @@
-r"""Variation predictability: can a small network tell from two images which of the flows lies between them?
+""" "Variation predictability: can a small network tell from two images which of the flows lies between them?
 
 Pairs are an image decoded before and after flow k, k and the direction drawn at random. A network sees the difference
-of the two, learns to name k on a hundredth of the pairs and is tested on the others: flows that each do one thing, the
-same everywhere, are learned from few pairs. The score is the share of test pairs named rightly; chance is 1/K.
+of the two, learns to name k on a hundredth of the pairs and is tested on the others: flows that each do one thing,
+the same everywhere, are learned from few pairs. The score is the share of test pairs named rightly; chance is 1/K.
 
 It is no proof of disentanglement: any flows that differ enough are told apart, untrained ones among them, which
 therefore stand beside the score.
 
 Published scores (Zhu et al. 2020, Learning disentangled representations with latent variation predictability, arXiv
-2007.12865) are of 40,000 pairs, so of 400 to learn from, and of Adam at 5e-4 with batches of 32, in later work for 300
-epochs. Here a quarter of the pairs and a faster rate, which falls to 0, make it a matter of seconds. Scores rise with the
-number of pairs that are learned from: only those with the same `pairs` and `train_share` are to be compared.
+2007.12865) are of 40,000 pairs, so of 400 to learn from, and of Adam at 5e-4 with batches of 32, in later work for
+300 epochs. Here a quarter of the pairs and a faster rate, which falls to 0, make it a matter of seconds. Scores rise
+with the number of pairs that are learned from: only those with the same `pairs` and `train_share` are to be compared.
 """
 
 from __future__ import annotations

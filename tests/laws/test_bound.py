@@ -81,9 +81,7 @@ def test_a_random_few_frames_leave_the_bound_unbiased() -> None:
     parts = []
     for step in range(1, whole.length + 1):
         index = torch.tensor([0, step])
-        few = SequenceBatch(
-            whole.names, whole.frames[index], whole.times[index], whole.amounts, whole.length
-        )
+        few = SequenceBatch(whole.names, whole.frames[index], whole.times[index], whole.amounts, whole.length)
         parts.append(bound(flow, few, generator=noise.manual_seed(3)).terms["reconstruction"])
     # The integration grid differs a little between the two, hence not to rounding.
     torch.testing.assert_close(torch.stack(parts).mean(0), full, rtol=1e-6, atol=0)

@@ -146,5 +146,6 @@ def test_bad_codes_are_named(generator):
     codes[1, 2, 0, 3] = math.nan
     with pytest.raises(ValueError, match=r"`codes` must be finite, got nan at index \(1, 2, 0, 3\)"):
         roll_error(codes)
-    with pytest.raises(ValueError, match=r"`shifts` must have shape \(S,\) = \(3,\) or \(S, B\) = \(3, 5\), got \(4,\)"):
+    wanted = r"`shifts` must have shape \(S,\) = \(3,\) or \(S, B\) = \(3, 5\), got \(4,\)"
+    with pytest.raises(ValueError, match=wanted):
         capsule_correlation(rolling(3, 4, generator), torch.arange(4))

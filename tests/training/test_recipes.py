@@ -151,5 +151,5 @@ def test_motions_go_both_ways_and_start_anywhere() -> None:
 
 
 def test_unknown_recipes_are_listed() -> None:
-    with pytest.raises(ValueError, match=r"`recipe` must be one of demo, factors, published, .*, got 'demos' \(did you mean"):
+    with pytest.raises(ValueError, match=r"`recipe` must be one of demo, .*, got 'demos' \(did you mean"):
         recipe("demos")

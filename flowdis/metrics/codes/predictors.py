@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from flowdis._checks import check_choice, check_positive
+from flowdis.metrics.codes.forest import Forest
 from flowdis.metrics.codes.inputs import Table
 from flowdis.metrics.codes.lasso import lasso
 from flowdis.metrics.codes.splits import Split
@@ -90,8 +91,9 @@ def predict(
     inner = Split(train, parts.test)
 
     def fit(f: int) -> tuple[Float64[np.ndarray, " D"], float, float]:
-        regress = task == "regression" and table.names[f] not in categories
-        return _fit(_model(predictor, regress, len(train), seed, jobs), codes, table.factors[:, f], inner)
+        classify = task == "classification" or table.names[f] in categories
+        model = _model(predictor, classify, len(train), seed, jobs)
+        return _fit(model, classify, codes, table.factors[:, f], inner)
 
     # A forest has threads of its own; boosting has none, and its factors go side by side.
     if isinstance(predictor, str) and predictor == "boosting":
@@ -165,26 +167,22 @@ def _check(table: Table, predictor: Any, task: str | None, categories: Collectio
     return own if task is None else task
 
 
-def _model(predictor: Any, regress: bool, rows: int, seed: int, jobs: int) -> Any:
+def _model(predictor: Any, classify: bool, rows: int, seed: int, jobs: int) -> Any:
     """A predictor that is not fitted yet."""
     from sklearn import base, ensemble
 
     if not isinstance(predictor, str):
         return base.clone(predictor)
     if predictor == "boosting":
-        boosting = ensemble.GradientBoostingRegressor if regress else ensemble.GradientBoostingClassifier
+        boosting = ensemble.GradientBoostingClassifier if classify else ensemble.GradientBoostingRegressor
         return boosting(random_state=seed)
-    forest = ensemble.RandomForestRegressor if regress else ensemble.RandomForestClassifier
-    return forest(_TREES, max_features=None, min_samples_leaf=_leaf(rows), random_state=seed, n_jobs=jobs)
+    return Forest(classify=classify, trees=_TREES, leaf=_leaf(rows), seed=seed, jobs=jobs)
 
 
 def _fit(
-    model: Any, codes: Float64[np.ndarray, "N D"], labels: Int64[np.ndarray, " N"], parts: Split
+    model: Any, classify: bool, codes: Float64[np.ndarray, "N D"], labels: Int64[np.ndarray, " N"], parts: Split
 ) -> tuple[Float64[np.ndarray, " D"], float, float]:
     """The importances, and the quality of the predictions on the training rows and on the others."""
-    from sklearn.base import is_classifier
-
-    classify = is_classifier(model)
     goals = labels if classify else labels.astype(np.float64)
     seen = goals[parts.train]
     if seen.min() == seen.max():

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
 import scipy.stats
-from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 
 from flowdis.metrics.codes.dci import completeness, dci, dci_of, disentanglement, factor_completeness
+from flowdis.metrics.codes.forest import Forest
 from flowdis.metrics.codes.inputs import read
 from flowdis.metrics.codes.lasso import lasso
 from flowdis.metrics.codes.loss_capacity import LossCapacity, factor_explicitness, loss_capacity
@@ -122,6 +129,25 @@ def test_boosting_is_that_of_published_code():
     result = dci(codes, factors, predictor="boosting")
     assert result.disentanglement == pytest.approx((rows * matrix.sum(axis=1)).sum() / matrix.sum(), abs=1e-6)
     assert result.factor_informativeness == pytest.approx(right, abs=1e-12)
+
+
+@pytest.mark.parametrize("classify", [True, False])
+def test_the_forest_is_that_of_scikit_learn(classify):
+    codes, factors = noisy(200)
+    kind = RandomForestClassifier if classify else RandomForestRegressor
+    model = kind(8, max_features=None, min_samples_leaf=3, random_state=5).fit(codes, factors[:, 1])
+    own = Forest(classify=classify, trees=8, leaf=3, seed=5, jobs=2).fit(codes, factors[:, 1])
+    assert own.feature_importances_ == pytest.approx(model.feature_importances_, abs=1e-12)
+    fresh = noisy(100, seed=7)[0]
+    assert own.predict(fresh) == pytest.approx(model.predict(fresh), abs=1e-12)
+
+
+def test_threads_leave_filters_of_warnings_alone():
+    before = list(warnings.filters)
+    codes, factors = noisy(60)
+    for predictor in ("forest", "boosting"):
+        dci(codes, factors % 2, predictor=predictor, jobs=4)
+    assert warnings.filters == before
 
 
 def test_the_lasso_is_that_of_scikit_learn():

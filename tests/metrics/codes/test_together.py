@@ -147,7 +147,8 @@ def test_binary_attributes_are_factors():
     rng = np.random.default_rng(0)
     attributes = rng.choice([-1, 1], size=(64, 40))
     codes = rng.normal(size=(64, 4))
-    few = {dci: {"predictor": "lasso"}, sap: {}, factor_vae: {"votes": 400}, beta_vae: {"points": 400, "eval_points": 400}}
+    points = {"points": 400, "eval_points": 400}
+    few = {dci: {"predictor": "lasso"}, sap: {}, factor_vae: {"votes": 400}, beta_vae: points}
     for metric, options in few.items():
         result = metric(codes, attributes, **options)
         assert 0 <= result.score < 0.5
