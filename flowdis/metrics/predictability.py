@@ -1,4 +1,4 @@
-""" "Variation predictability: can a small network tell from two images which of the flows lies between them?
+r"""Variation predictability: can a small network tell from two images which of the flows lies between them?
 
 Pairs are an image decoded before and after flow k, k and the direction drawn at random. A network sees the difference
 of the two, learns to name k on a hundredth of the pairs and is tested on the others: flows that each do one thing,
