@@ -196,7 +196,6 @@ def run(*, disent: str | None = None, quick: bool = False, jobs: int = 2) -> dic
         quick: Whether to take few samples.
         jobs: How many threads fit our predictors.
     """
-    warnings.simplefilter("ignore", UserWarning)
     import sklearn
 
     small = grid((3, 3, 2, 2, 2), 6)
@@ -261,7 +260,9 @@ def main() -> None:
     parser.add_argument("--disent", metavar="PYTHON", help="the Python of an environment that disent is installed in")
     parser.add_argument("--jobs", type=int, default=2, help="threads that fit our predictors")
     options = parser.parse_args()
-    report = run(disent=options.disent, quick=options.quick, jobs=options.jobs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # few samples, in the quick run and at the small end of growth
+        report = run(disent=options.disent, quick=options.quick, jobs=options.jobs)
     print(json.dumps(report, indent=2) if options.json else text(report))
 
 

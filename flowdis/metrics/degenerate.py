@@ -13,11 +13,10 @@ from torch import Tensor, nn
 
 from flowdis._checks import check_finite, check_last
 from flowdis._types import Images
-from flowdis.dynamics import transport
 from flowdis.fields import FIELDS, ConstantField, FieldBank, VelocityField
 from flowdis.fields.base import Mix
+from flowdis.metrics.single_flows import single_flow_ends
 from flowdis.models import LatentFlow, Posterior
-from flowdis.paths import Path
 
 __all__ = [
     "ConstantEncoder",
@@ -148,10 +147,10 @@ def step_lengths(bank: FieldBank, model: LatentFlow, z: _Codes, *, amount: float
     Raises:
         FlowError: if a flow cannot be integrated.
     """
-    rows = torch.eye(len(bank.names), dtype=z.dtype, device=z.device) * amount
-    paths = (Path(bank.names, row.unsqueeze(0)) for row in rows)
-    ends = [transport(bank, path, z, solver=model.config.solver).z[-1] for path in paths]
-    return torch.stack([(end - z).double().square().sum(-1).mean().sqrt() for end in ends])
+    count = len(bank.names)
+    flows = torch.arange(count).repeat_interleave(len(z))
+    ends = single_flow_ends(model, bank, z.repeat(count, 1), flows, torch.full((len(flows),), amount))
+    return (ends.unflatten(0, (count, len(z))) - z).double().square().sum(-1).mean(-1).sqrt()
 
 
 @torch.no_grad()
@@ -165,7 +164,7 @@ def random_flows(model: LatentFlow, z: _Codes, *, generator: torch.Generator, am
         model: The model, which is left as it is.
         z: The codes on which lengths are compared, with shape (N, D).
         generator: The source of the weights.
-        amount: The amount for which lengths agree, in the root mean square over codes.
+        amount: The amount for which lengths agree to a hundredth, in the root mean square over codes.
 
     Returns:
         The flows; one whose model's flow does not move has speed 0.
@@ -185,7 +184,7 @@ def random_flows(model: LatentFlow, z: _Codes, *, generator: torch.Generator, am
         reached = step_lengths(bank, model, z, amount=amount)
         factors = torch.where(wanted > 0, wanted / torch.where(reached > 0, reached, 1.0), 0.0)
         bank.scales = bank.scales * factors.to(bank.scales)
-        if torch.allclose(factors, torch.where(wanted > 0, 1.0, 0.0).to(factors), rtol=1e-3):
+        if torch.allclose(factors, torch.where(wanted > 0, 1.0, 0.0).to(factors), rtol=5e-3):
             break
     return bank
 

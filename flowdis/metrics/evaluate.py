@@ -139,7 +139,8 @@ def evaluate(
     if model.config.temperature == 0:
         jobs["undo"] = lambda: undos(bench)
     jobs["commutator"] = lambda: commutator(model, spread(images, _FEW), batch_size=batch_size)
-    if known and likelihood_samples:
+    # A topographic code is a quotient of two normal ones: what log_likelihood takes for its prior is not.
+    if known and likelihood_samples and model.config.encoder != "topographic":
         some = spread(scenes, likelihood_sequences)
         jobs["log_likelihood"] = lambda: _likelihood(bench, some, likelihood_samples)
     return _run(jobs, quiet)

@@ -130,8 +130,8 @@ def fit_probes(
 ) -> FactorProbes:
     """Trains one small network to read all factors from images, which are averaged to sides of at most 32 pixels.
 
-    Six hundred steps are enough for colours, places, sizes and shapes; the angle of a shape that has to be known first,
-    as in sprites, takes some thousand. `FactorProbes.accuracy` tells what has been learned.
+    The default is enough for colours, places, sizes and shapes. The angle of a shape that has to be known first, as in
+    sprites, takes longer. `FactorProbes.accuracy` tells what has been learned.
 
     Arguments:
         images: The images, with shape (N, C, H, W), in [0, 1].

@@ -73,8 +73,8 @@ class TwoPaths(nn.Module):
 def reading_network(image_shape: Sequence[int], outputs: int, *, seed: int) -> TwoPaths:
     """A network that learns at once where things are and what they are, and normalises over batches.
 
-    One half keeps places, the other takes the strongest response anywhere. In one network with both, places, which are
-    learned first, leave shapes unlearned for thousands of steps.
+    One half keeps places, the other takes the strongest response anywhere. Where they share their convolutions, places,
+    which are learned first, leave the shapes of sprites unlearned after hundreds of steps.
 
     Arguments:
         image_shape: (C, H, W).

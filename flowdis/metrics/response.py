@@ -4,155 +4,31 @@ Probes read the factors of the decoded image before and after flow k; entry (k, 
 readings of factor f, in amounts of f. A model whose flows are the transformations that they are named after has 1
 where names agree and 0 elsewhere, as far as probes can tell: the same matrix of the true motions stands beside it.
 
-Its scores are those of Eastwood and Williams 2018 (A framework for the quantitative evaluation of disentangled
-representations), with squared responses in place of importances: with p the shares of a row, or of a column,
-
-.. math:: D_k = 1 - H_F(p_{k \cdot}), \quad C_f = 1 - H_K(p_{\cdot f}), \quad H_n(p) = -\sum_i p_i \log_n p_i,
-
-averaged with the rows' (columns') sums as weights. Squared, as the many small responses that only the noise of probes
-makes would otherwise outweigh what flows do. Flows that do not move score 0. Flows that all move the same one factor
-score a disentanglement of 1 and a completeness of 0, so both are to be read.
+Scores, and what games them, are those of `flowdis.metrics.response_scores`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from flowdis._checks import check_finite
 from flowdis.data.scenes import Scenes
-from flowdis.dynamics import transport
 from flowdis.fields import FieldBank
 from flowdis.metrics.batches import Stills, check_scenes, codes, slices
 from flowdis.metrics.degenerate import degenerate_flows
 from flowdis.metrics.factor_probes import FactorProbes
 from flowdis.metrics.poses import Poses, draw_poses
+from flowdis.metrics.response_scores import ResponseMatrix, entropy_scores, response_scores
+from flowdis.metrics.single_flows import single_flow_ends
 from flowdis.models import LatentFlow
-from flowdis.paths import Path
 
 __all__ = ["ResponseMatrix", "entropy_scores", "response_matrix"]
 
-_Matrix = Float[Tensor, "K F"]
-_Truth = Float[Tensor, "M F"]
-_Row = Float[Tensor, "F"]
 
-# Codes that the lengths of random flows are set by.
-_MEASURED = 500
-
-
-@dataclass(frozen=True, eq=False)
-class ResponseMatrix:
-    """How far each factor moves, in its own amounts, as each flow runs one amount; means over images.
-
-    Arguments:
-        names: The K flows.
-        factors: The F factors.
-        matrix: The distances moved, whichever way; of unordered factors how likely their class changes; (K, F).
-        signed: The same with signs, so that motions one way and the other cancel; not for unordered factors.
-        moved: The M factors whose true motion is known.
-        truth: The distances that the probes read from true motions by one amount, with shape (M, F).
-        floor: The distances between images and their reconstructions, which no flow has moved, with shape (F,).
-        accuracy: How well the probes read true images: R^2, or the share of right classes.
-        controls: The disentanglement of other flows on the same codes: "static", "random" and those passed in.
-    """
-
-    names: tuple[str, ...]
-    factors: tuple[str, ...]
-    matrix: _Matrix
-    signed: _Matrix
-    moved: tuple[str, ...]
-    truth: _Truth
-    floor: _Row
-    accuracy: Mapping[str, float]
-    controls: Mapping[str, float]
-
-    @property
-    def score(self) -> float:
-        """The disentanglement: near 1 where each flow moves one factor alone."""
-        return entropy_scores(self.matrix.square())[0]
-
-    @property
-    def completeness(self) -> float:
-        """Near 1 where each factor is moved by one flow alone."""
-        return entropy_scores(self.matrix.square())[1]
-
-    @property
-    def on_own(self) -> float | None:
-        """The share of flows that move the factor of their own name the furthest; None where no names agree."""
-        largest = self.matrix.argmax(-1).tolist()
-        own = [
-            self.factors[column] == name
-            for name, column in zip(self.names, largest, strict=True)
-            if name in self.factors
-        ]
-        return sum(own) / len(own) if own else None
-
-    @property
-    def ceiling(self) -> dict[str, float]:
-        """What the probes read of each factor's own true motion, 1 if they read it rightly."""
-        return {name: float(row[self.factors.index(name)]) for name, row in zip(self.moved, self.truth, strict=True)}
-
-    @property
-    def ceiling_score(self) -> float:
-        """The disentanglement of the true motions, as far as probes can tell: what a perfect model would score."""
-        return entropy_scores(self.truth.square())[0]
-
-    def to_json(self) -> dict[str, Any]:
-        """The scores beside their controls, and the matrices as lists."""
-        return {
-            "score": self.score,
-            "completeness": self.completeness,
-            "on_own": self.on_own,
-            "ceiling_score": self.ceiling_score,
-            "controls": dict(self.controls),
-            "names": list(self.names),
-            "factors": list(self.factors),
-            "matrix": self.matrix.tolist(),
-            "signed": self.signed.tolist(),
-            "moved": list(self.moved),
-            "truth": self.truth.tolist(),
-            "ceiling": self.ceiling,
-            "floor": dict(zip(self.factors, self.floor.tolist(), strict=True)),
-            "accuracy": dict(self.accuracy),
-        }
-
-
-def entropy_scores(matrix: _Matrix) -> tuple[float, float]:
-    """Disentanglement and completeness of non-negative importances (K, F), both in [0, 1].
-
-    Rows and columns of zeros have no weight, a matrix of zeros scores 0; a single column, or row, leaves nothing to be
-    confused with and so scores 1.
-
-    Raises:
-        ValueError: if an entry is negative or not finite.
-
-    Example:
-        >>> entropy_scores(torch.tensor([[1.0, 0.0], [0.0, 2.0]])), entropy_scores(torch.ones(3, 2))
-        ((1.0, 1.0), (0.0, 0.0))
-    """
-    check_finite("matrix", matrix)
-    if bool((matrix < 0).any()):
-        index = tuple(int(i) for i in (matrix < 0).nonzero()[0])
-        raise ValueError(f"`matrix` must not be negative, got {float(matrix[index])} at index {index}")
-    total = float(matrix.sum())
-    if total == 0:
-        return 0.0, 0.0
-
-    def concentration(entries: Tensor) -> float:
-        sums = entries.sum(-1, keepdim=True)
-        shares = entries / torch.where(sums > 0, sums, 1.0)
-        entropies = torch.special.entr(shares).sum(-1)
-        most = torch.tensor(max(entries.shape[-1], 2), dtype=entries.dtype).log()
-        score = float(((1 - entropies / most) * sums.squeeze(-1)).sum()) / total
-        return min(max(score, 0.0), 1.0)  # rounding alone leads out of [0, 1]
-
-    exact = matrix.double()
-    return concentration(exact), concentration(exact.mT)
+# Codes that the lengths of random flows are set by; how much better than blind guesses counts as reading.
+_MEASURED, _READ = 200, 0.1
 
 
 @torch.no_grad()
@@ -185,8 +61,8 @@ def response_matrix(
 
     Raises:
         TypeError: if still images are not floating-point.
-        ValueError: if images or probes do not fit the model, a factor is not one of the scenes, or one amount turns a
-            circular factor by half a turn or more, so that its direction cannot be read.
+        ValueError: if images or probes do not fit the model, a factor is not one of the scenes, the probes read none of
+            them, or one amount turns a circular factor by half a turn or more, so that its direction cannot be read.
         FlowError: if a flow cannot be integrated.
     """
     scenes = check_scenes("images", images, model)
@@ -196,19 +72,21 @@ def response_matrix(
     stills = torch.cat([poses.images(piece) for piece in slices(count, batch_size)])
     z = torch.cat([codes(model, stills[piece]) for piece in slices(count, batch_size)])
     true, shown = probes.read(stills), _decoded(model, probes, z, batch_size)
+    accuracy = probes.accuracy(true, poses.values)
+    read = _read_columns(probes, accuracy, poses.values)
     banks = degenerate_flows(model, z[:_MEASURED], generator=generator) | dict(controls or {})
 
     def responses(bank: FieldBank) -> tuple[Tensor, Tensor]:
         found = []
         for k, sign in enumerate(signs):
-            ends = torch.cat([_ends(model, bank, k, sign[piece], z[piece]) for piece in slices(count, batch_size)])
+            ends = single_flow_ends(model, bank, z, torch.full((count,), k), sign, batch_size=batch_size)
             found.append(_means(probes, shown, _decoded(model, probes, ends, batch_size), scale, sign))
         distances, signed = zip(*found, strict=True)
         return torch.stack(distances), torch.stack(signed)
 
     matrix, signed = responses(model.fields)
     moved, truth = _true_motions(probes, poses, scale, generator, batch_size)
-    scores = {name: entropy_scores(responses(bank)[0].square())[0] for name, bank in banks.items()}
+    scores = {name: response_scores(responses(bank)[0], read)[0] for name, bank in banks.items()}
     return ResponseMatrix(
         names=model.names,
         factors=probes.names,
@@ -217,9 +95,23 @@ def response_matrix(
         moved=moved,
         truth=truth,
         floor=_means(probes, true, shown, scale, signs[0])[0],
-        accuracy=probes.accuracy(true, poses.values),
+        accuracy=accuracy,
+        unread=tuple(name for column, name in enumerate(probes.names) if column not in read),
         controls=scores,
     )
+
+
+def _read_columns(probes: FactorProbes, accuracy: Mapping[str, float], values: Tensor) -> list[int]:
+    """The factors that the probes read."""
+    read = []
+    for column, factor in enumerate(probes.factors):
+        blind = 0.0 if factor.ordered else float(values[:, column].long().bincount().max()) / len(values)
+        if accuracy[factor.name] >= blind + _READ * (1 - blind):
+            read.append(column)
+    if not read:
+        told = ", ".join(f"{name} {value:.2f}" for name, value in accuracy.items())
+        raise ValueError(f"`probes` must read at least one factor of these images, got accuracies {told}")
+    return read
 
 
 def _scale(probes: FactorProbes, poses: Poses) -> Tensor:
@@ -247,12 +139,6 @@ def _signs(names: tuple[str, ...], poses: Poses, generator: torch.Generator) -> 
             ends = poses.units[name].to_amount(torch.tensor(ranges[name].values, dtype=torch.float64))
             sign.copy_(torch.where(starts[name].cpu() < (ends[0] + ends[-1]) / 2, 1.0, -1.0))
     return signs.double()
-
-
-def _ends(model: LatentFlow, bank: FieldBank, k: int, signs: Tensor, z: Tensor) -> Tensor:
-    amounts = torch.zeros(1, len(signs), len(model.names), dtype=z.dtype, device=z.device)
-    amounts[0, :, k] = signs.to(z)
-    return transport(bank, Path(model.names, amounts), z, solver=model.config.solver).z[-1]
 
 
 def _decoded(model: LatentFlow, probes: FactorProbes, z: Tensor, batch_size: int) -> Tensor:

@@ -37,7 +37,7 @@ def test_random_flows_go_as_far_as_the_models_own_in_other_directions(generator,
     assert isinstance(bank.bank, HelmholtzField)
     wanted, reached = (step_lengths(fields, model, z, amount=amount) for fields in (model.fields, bank))
     assert wanted.min() > 0
-    torch.testing.assert_close(reached, wanted, rtol=2e-3, atol=0)
+    torch.testing.assert_close(reached, wanted, rtol=1e-2, atol=0)
     mine, theirs = (torch.stack([fields[name](z, 0.0) for name in model.names]) for fields in (model.fields, bank))
     assert torch.cosine_similarity(mine, theirs, dim=-1).abs().mean() < 0.8
     assert not any(parameter.requires_grad for parameter in bank.parameters())
@@ -48,7 +48,7 @@ def test_a_flow_that_does_not_move_has_a_control_that_does_not(generator):
     z = encoded(model, generator)
     lengths = step_lengths(random_flows(model, z, generator=generator), model, z)
     assert lengths[0] == 0
-    assert lengths[1] == pytest.approx(float(step_lengths(model.fields, model, z)[1]), rel=2e-3)
+    assert lengths[1] == pytest.approx(float(step_lengths(model.fields, model, z)[1]), rel=1e-2)
 
 
 def test_random_flows_are_those_of_their_generator(generator):

@@ -19,14 +19,17 @@ def seeded(seed=0):
 
 
 def still_scenes():
-    return StillScenes(torch.rand(6, 3, 8, 8, generator=seeded(1), dtype=torch.float64), {"digit": torch.arange(6) % 3})
+    """A dot beside the centre, whose angle is easily read, on noise."""
+    images = 0.2 * torch.rand(6, 3, 8, 8, generator=seeded(1), dtype=torch.float64)
+    images[..., 3:5, 4:6] = 1.0
+    return StillScenes(images, {"digit": torch.arange(6) % 3})
 
 
 @pytest.fixture(scope="module")
 def probed():
     scenes = still_scenes()
     labelled = labelled_scenes(scenes, 400, generator=seeded(), names=["rotate", "scale"])
-    probes = fit_scene_probes(scenes, ["rotate", "scale"], generator=seeded(), count=64, steps=3)
+    probes = fit_scene_probes(scenes, ["rotate", "scale"], generator=seeded(), count=256, steps=40)
     return Probed(scenes, scenes, labelled, probes)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from flowdis.metrics.networks import draw_seed, shrink, small_network, train_network
+from flowdis.metrics.networks import draw_seed, reading_network, shrink, small_network, train_network
 
 
 def trained(seed, inputs, labels, **changed):
@@ -44,6 +44,34 @@ def test_a_network_learns_in_any_gradient_mode_and_leaves_torch_as_it_was():
     assert not torch.equal(trained(1, images, labels)(fresh), networks[0](fresh))
     with pytest.raises(ValueError, match="`steps` must be a finite number > 0, got 0"):
         trained(0, images, labels, steps=0)
+
+
+def test_what_is_read_does_not_hang_on_the_batch():
+    images, labels = halves()
+    network = reading_network(images.shape[1:], 2, seed=0)
+
+    def loss(rows):
+        return functional.cross_entropy(network(images[rows]), labels[rows])
+
+    generator = torch.Generator().manual_seed(0)
+    train_network(network, loss, 40, steps=20, batch_size=16, learning_rate=3e-3, generator=generator)
+    assert not network.training
+    assert float((network(images).argmax(-1) == labels).float().mean()) == 1.0
+    torch.testing.assert_close(network(images[3:4]), network(images)[3:4])
+
+
+def test_both_paths_of_a_reading_network_take_part_on_any_size():
+    for shape in ((1, 4, 4), (3, 28, 28), (2, 17, 9)):
+        network = reading_network(shape, 5, seed=1).eval()
+        images = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(network(images), network.where(images) + network.what(images))
+        assert network(images).shape == (2, 5)
+    moved = torch.zeros(1, 1, 32, 32)
+    moved[..., 8:12, 8:12] = 9.0
+    network = reading_network((1, 32, 32), 3, seed=1).eval()
+    rolled = moved.roll((8, 8), (-2, -1))
+    seen, places = ((half(rolled) - half(moved)).norm() for half in (network.what, network.where))
+    assert seen < 0.5 * places  # all that it sees of places is where padding begins
 
 
 def test_images_are_averaged_over_whole_blocks():

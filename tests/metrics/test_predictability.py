@@ -8,9 +8,10 @@ import torch
 
 from flowdis.fields import ConstantField
 from flowdis.metrics.batches import codes
+from flowdis.metrics.degenerate import static_flow
 from flowdis.metrics.networks import shrink
 from flowdis.metrics.poses import draw_poses
-from flowdis.metrics.predictability import moved_flows, pair_confusion, variation_predictability
+from flowdis.metrics.predictability import _differences, moved_flows, pair_confusion, variation_predictability
 from flowdis.paths import Path
 from tests.metrics.toys import small_model
 from tests.metrics.worlds import FACTORS, world, world_model
@@ -125,19 +126,20 @@ def test_rows_that_move_no_flow_or_several_are_refused_by_number():
 
 
 def test_pairs_are_decoded_before_and_after_one_flow(generator):
-    from flowdis.metrics.predictability import _differences
-
     model = small_model("rotate", "hue", shape=(3, 40, 40))
     stills = torch.rand(3, 3, 40, 40, generator=generator).double()
-    place = torch.tensor([2, 0, 1, 2])
+    place, flows = torch.tensor([2, 0, 1, 2]), torch.tensor([0, 1, 0, 1])
+    amounts = torch.tensor([1.0, -1.0, -1.0, 1.0]).double()
     path = Path(model.names, torch.tensor([[[1.0, 0.0], [0.0, -1.0], [-1.0, 0.0], [0.0, 1.0]]]).double())
     with torch.no_grad():
         z = codes(model, stills)
-        seen = _differences(model, model.fields, z, place, path, 3)
+        seen = _differences(model, model.fields, z, place, flows, amounts, 3)
         after = model.decode(model.transport(path, z[place]).z[-1])
         expected = shrink(after - model.decode(z[place])).float()
+        still = _differences(model, static_flow(model), z, place, flows, amounts, 3)
     assert seen.shape == (4, 3, 20, 20)
     torch.testing.assert_close(seen, expected, atol=1e-6, rtol=1e-4)
+    assert not still.any()
 
 
 def test_what_does_not_fit_is_named(generator):

@@ -8,7 +8,8 @@ import torch
 
 from flowdis.data.grids import Factor
 from flowdis.fields import ConstantField
-from flowdis.metrics.poses import fit_scene_probes
+from flowdis.metrics.factor_probes import fit_probes
+from flowdis.metrics.poses import draw_poses, fit_scene_probes, scene_factors
 from flowdis.metrics.response import entropy_scores, response_matrix
 from flowdis.paths import Unit
 from tests.metrics.worlds import world, world_model
@@ -71,7 +72,9 @@ def test_true_flows_respond_with_the_identity():
     torch.testing.assert_close(result.matrix, result.truth, atol=0.02, rtol=0)
     assert result.on_own == 1.0
     assert result.score == pytest.approx(result.ceiling_score, abs=0.03)
-    assert result.score > 0.8 > 0.7 > result.controls["random"]
+    assert result.score > 0.97 > 0.8 > result.controls["random"]
+    assert result.unread == ()
+    assert result.score == entropy_scores(result.matrix.square())[0]
     assert result.controls["static"] == 0.0
     assert list(result.ceiling) == ["level", "angle"]
     assert all(abs(value - 1) < 0.05 for value in result.ceiling.values())
@@ -93,6 +96,38 @@ def test_on_a_grid_truths_are_those_that_the_grid_has():
     result = measured(continuous=False)
     assert result.on_own == 1.0
     assert all(abs(value - 1) < 0.06 for value in result.ceiling.values())
+
+
+def test_factors_that_probes_cannot_read_count_in_no_score(generator):
+    factors = scene_factors(world(), ["level", "angle"])
+    poses = draw_poses(world(), factors, 800, generator=generator)
+    values = poses.values.clone()
+    values[:, 1] = values[torch.randperm(800, generator=generator), 1]  # angles that belong to other images
+    blind = fit_probes(poses.images(), values, factors, generator=generator, steps=60)
+    result = response_matrix(world_model(), world(), blind, generator=generator, count=100)
+    assert result.unread == ("angle",)
+    assert result.accuracy["level"] > 0.9 > 0.1 > result.accuracy["angle"]
+    assert result.score == 1.0  # of one column
+    assert result.completeness == pytest.approx(entropy_scores(result.matrix[:, :1].square())[1])
+    assert result.on_own == 1.0  # of one flow
+    assert result.to_json()["unread"] == ["angle"]
+    values[:, 0] = values[torch.randperm(800, generator=generator), 0]
+    blind = fit_probes(poses.images(), values, factors, generator=generator, steps=10)
+    with pytest.raises(
+        ValueError, match="`probes` must read at least one factor of these images, got accuracies level"
+    ):
+        response_matrix(world_model(), world(), blind, generator=generator, count=50)
+
+
+def test_classes_are_read_where_they_are_told_better_than_by_the_most_frequent(generator):
+    factors = scene_factors(world())
+    poses = draw_poses(world(), factors, 800, generator=generator)
+    values = poses.values.clone()
+    values[:, 2] = (torch.rand(800, generator=generator) < 0.1).double()  # kinds of other images, mostly 0
+    blind = fit_probes(poses.images(), values, factors, generator=generator, steps=60)
+    result = response_matrix(world_model(), world(), blind, generator=generator, count=100)
+    assert result.unread == ("kind",)
+    assert "kind" not in measured().unread
 
 
 def test_motions_are_signed_along_their_flow(generator):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from flowdis._checks import check_choice, check_positive
-from flowdis.metrics.codes.forest import Forest
+from flowdis.metrics.codes.forest import Forest, side_by_side
 from flowdis.metrics.codes.inputs import Table
 from flowdis.metrics.codes.lasso import lasso
 from flowdis.metrics.codes.splits import Split
@@ -95,12 +94,9 @@ def predict(
         model = _model(predictor, classify, len(train), seed, jobs)
         return _fit(model, classify, codes, table.factors[:, f], inner)
 
+    boosting = isinstance(predictor, str) and predictor == "boosting"
     # A forest has threads of its own; boosting has none, and its factors go side by side.
-    if isinstance(predictor, str) and predictor == "boosting":
-        with ThreadPoolExecutor(jobs) as threads:
-            fits = list(threads.map(fit, range(len(table.names))))
-    else:
-        fits = [fit(f) for f in range(len(table.names))]
+    fits = side_by_side(fit, range(len(table.names)), jobs if boosting else 1)
     importances = np.stack([found[0] for found in fits], axis=1)
     scores = np.array([found[1:] for found in fits])
     return Predictions(importances, scores[:, 0], scores[:, 1], _words(predictor, task, len(train)))
