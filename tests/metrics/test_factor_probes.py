@@ -82,7 +82,7 @@ def test_factors_that_multiply_are_read_in_logarithms(generator):
     factor = Factor("level", (0.1, 0.9), Unit("factor", 2.0, logarithmic=True))
     values = torch.exp2(-3 + 2.8 * torch.rand(1000, 1, generator=generator))
     images = values[..., None, None].expand(-1, 1, 4, 4)
-    probes = fit_probes(images, values, [factor], generator=generator, steps=200)
+    probes = fit_probes(images, values, [factor], generator=generator, steps=100)
     doubled, _ = probes.movement(probes.read(0.5 * images[values[:, 0] > 0.3]), probes.read(images[values[:, 0] > 0.3]))
     assert float(doubled.mean()) == pytest.approx(math.log(2), rel=0.1)
 

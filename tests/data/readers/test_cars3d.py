@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io as scipy_io
 import torch
 
 from flowdis.data.readers import cars3d
 from tests.data.readers.toys import write_cars3d
-
-scipy_io = pytest.importorskip("scipy.io")
 
 
 @pytest.mark.parametrize("inner", [".", "cars", "data/cars"])

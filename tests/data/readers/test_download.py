@@ -168,8 +168,6 @@ def test_spawned_workers_read_every_format(tmp_path: Path) -> None:
     toys.write_smallnorb(tmp_path / "norb")
     toys.write_folder(tmp_path / "falcor", "labels.npy", (2, 1, 1, 1, 1, 1, 3))
     sets += [smallnorb(tmp_path / "norb"), falcor3d(tmp_path / "falcor")]
-    pytest.importorskip("h5py")
-    pytest.importorskip("scipy")
     toys.write_shapes3d(tmp_path / "3dshapes.h5")
     toys.write_cars3d(tmp_path / "cars")
     sets += [shapes3d(tmp_path), cars3d(tmp_path)]

@@ -5,14 +5,13 @@ import pickle
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
 from flowdis.data.readers import shapes3d
 from tests.data.readers.toys import write_shapes3d
-
-h5py = pytest.importorskip("h5py")
 
 
 def test_images_and_factors_come_back(tmp_path: Path) -> None:
