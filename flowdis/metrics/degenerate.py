@@ -135,12 +135,11 @@ def static_flow(model: LatentFlow) -> FieldBank:
 
 
 @torch.no_grad()
-def step_lengths(bank: FieldBank, model: LatentFlow, z: _Codes, *, amount: float = 1.0) -> _Lengths:
+def step_lengths(bank: FieldBank, z: _Codes, *, amount: float = 1.0) -> _Lengths:
     r"""How far each flow moves codes, :math:`\sqrt{E |\phi_k^a(z) - z|^2}`, with shape (K,), in float64.
 
     Arguments:
         bank: The flows.
-        model: The model, for its solver.
         z: The codes, with shape (N, D).
         amount: The amount a that each flow runs.
 
@@ -149,7 +148,7 @@ def step_lengths(bank: FieldBank, model: LatentFlow, z: _Codes, *, amount: float
     """
     count = len(bank.names)
     flows = torch.arange(count).repeat_interleave(len(z))
-    ends = single_flow_ends(model, bank, z.repeat(count, 1), flows, torch.full((len(flows),), amount))
+    ends = single_flow_ends(bank, z.repeat(count, 1), flows, torch.full((len(flows),), amount))
     return (ends.unflatten(0, (count, len(z))) - z).double().square().sum(-1).mean(-1).sqrt()
 
 
@@ -179,9 +178,9 @@ def random_flows(model: LatentFlow, z: _Codes, *, generator: torch.Generator, am
     fresh = build(model.names, model.dim, generator=torch.Generator().manual_seed(seed), **options)
     bank = RescaledField(fresh, torch.ones(len(model.names))).to(device=model.device, dtype=model.dtype)
     bank.requires_grad_(False)
-    wanted = step_lengths(model.fields, model, z, amount=amount)
+    wanted = step_lengths(model.fields, z, amount=amount)
     for _ in range(_CORRECTIONS):
-        reached = step_lengths(bank, model, z, amount=amount)
+        reached = step_lengths(bank, z, amount=amount)
         factors = torch.where(wanted > 0, wanted / torch.where(reached > 0, reached, 1.0), 0.0)
         bank.scales = bank.scales * factors.to(bank.scales)
         if torch.allclose(factors, torch.where(wanted > 0, 1.0, 0.0).to(factors), rtol=5e-3):

@@ -272,7 +272,7 @@ def _differences(
 ) -> _Differences:
     """The decoded image at the end of each pair's flow, minus the one at its start, shrunk, in float32."""
     starts = z[place.to(z.device)]
-    ends = single_flow_ends(model, bank, starts, flows, amounts, batch_size=batch_size)
+    ends = single_flow_ends(bank, starts, flows, amounts, batch_size=batch_size)
     before = torch.cat([shrink(model.decode(z[piece])).float() for piece in slices(len(z), batch_size)])
     differences = before.new_zeros(len(place), *before.shape[1:])
     for piece in slices(len(place), batch_size):

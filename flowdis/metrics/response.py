@@ -79,7 +79,7 @@ def response_matrix(
     def responses(bank: FieldBank) -> tuple[Tensor, Tensor]:
         found = []
         for k, sign in enumerate(signs):
-            ends = single_flow_ends(model, bank, z, torch.full((count,), k), sign, batch_size=batch_size)
+            ends = single_flow_ends(bank, z, torch.full((count,), k), sign, batch_size=batch_size)
             found.append(_means(probes, shown, _decoded(model, probes, ends, batch_size), scale, sign))
         distances, signed = zip(*found, strict=True)
         return torch.stack(distances), torch.stack(signed)

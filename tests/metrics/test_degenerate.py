@@ -26,7 +26,7 @@ def encoded(model, generator, count=20):
 def test_static_flows_leave_codes_where_they_are(generator):
     model = small_model("rotate", "hue")
     z = encoded(model, generator)
-    assert step_lengths(static_flow(model), model, z).tolist() == [0.0, 0.0]
+    assert step_lengths(static_flow(model), z).tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("amount", [0.5, 1.0])
@@ -35,7 +35,7 @@ def test_random_flows_go_as_far_as_the_models_own_in_other_directions(generator,
     z = encoded(model, generator)
     bank = random_flows(model, z, generator=generator, amount=amount)
     assert isinstance(bank.bank, HelmholtzField)
-    wanted, reached = (step_lengths(fields, model, z, amount=amount) for fields in (model.fields, bank))
+    wanted, reached = (step_lengths(fields, z, amount=amount) for fields in (model.fields, bank))
     assert wanted.min() > 0
     torch.testing.assert_close(reached, wanted, rtol=1e-2, atol=0)
     mine, theirs = (torch.stack([fields[name](z, 0.0) for name in model.names]) for fields in (model.fields, bank))
@@ -46,9 +46,9 @@ def test_random_flows_go_as_far_as_the_models_own_in_other_directions(generator,
 def test_a_flow_that_does_not_move_has_a_control_that_does_not(generator):
     model = brightness_model()  # its hue is still
     z = encoded(model, generator)
-    lengths = step_lengths(random_flows(model, z, generator=generator), model, z)
+    lengths = step_lengths(random_flows(model, z, generator=generator), z)
     assert lengths[0] == 0
-    assert lengths[1] == pytest.approx(float(step_lengths(model.fields, model, z)[1]), rel=1e-2)
+    assert lengths[1] == pytest.approx(float(step_lengths(model.fields, z)[1]), rel=1e-2)
 
 
 def test_random_flows_are_those_of_their_generator(generator):
