@@ -11,9 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowdis._checks import check_choice, check_images
-from flowdis._types import Images, Latent, Scalar
+from flowdis._types import FrameLatents, Images, Latent, Scalar
 from flowdis.data.batch import SequenceBatch
 from flowdis.data.scenes import Scenes, as_scenes
+from flowdis.dynamics import transport
+from flowdis.fields import FieldBank
 from flowdis.models import LatentFlow
 from flowdis.paths import Path
 
@@ -23,6 +25,7 @@ __all__ = [
     "check_scenes",
     "check_stills",
     "codes",
+    "flow_ends",
     "model_path",
     "pieces",
     "pixel_distance",
@@ -144,6 +147,33 @@ def model_path(model: LatentFlow, path: Path) -> Path:
         return whole
 
     return Path(model.names, embedded(path.amounts), None if path.clocks is None else embedded(path.clocks))
+
+
+def flow_ends(
+    model: LatentFlow,
+    controls: Mapping[str, FieldBank],
+    path: Path,
+    z: Latent,
+    *,
+    frames: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[FrameLatents, dict[str, FrameLatents]]:
+    """Where a path takes codes (*, D): by the model's own flow, and without noise by others, each (T, *, D).
+
+    Arguments:
+        model: The model.
+        controls: The other flows, by name.
+        path: The path.
+        z: The codes.
+        frames: The T times; the end alone where left out.
+        generator: The source of noise, for a model whose dynamics has a temperature.
+
+    Raises:
+        FlowError: if a flow cannot be integrated.
+    """
+    own = model.transport(path, z, frames=frames, generator=generator).z
+    solver = model.config.solver
+    return own, {name: transport(bank, path, z, frames=frames, solver=solver).z for name, bank in controls.items()}
 
 
 def pieces(

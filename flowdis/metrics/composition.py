@@ -11,12 +11,12 @@ from torch import Tensor
 
 from flowdis._checks import check_choice
 from flowdis.data.scenes import Scenes
-from flowdis.dynamics import transport
 from flowdis.fields import FieldBank
 from flowdis.metrics.batches import (
     Stills,
     check_scenes,
     codes,
+    flow_ends,
     model_path,
     pixel_distance,
     rows,
@@ -102,9 +102,8 @@ def path_error(
         pose, way, times = some.attainable(rows(drawn, piece), units, times=ends_of, start=rows(begin, piece))
         first, *_, truth = some.draw(way, units, times=times, start=pose)
         z, way = codes(model, first), model_path(model, way)
-        ends = {"error": model.transport(way, z, generator=generator).z[-1], "floor": codes(model, truth)}
-        for name, bank in banks.items():
-            ends[name] = transport(bank, way, z, solver=model.config.solver).z[-1]
+        own, others = flow_ends(model, banks, way, z, generator=generator)
+        ends = {"error": own[-1], "floor": codes(model, truth)} | {name: end[-1] for name, end in others.items()}
         shown = {name: model.decode(end) for name, end in ends.items()} | {"identity": first}
         for name, image in shown.items():
             sums[name] = sums.get(name, 0.0) + float(pixel_distance(truth, image).double().sum())

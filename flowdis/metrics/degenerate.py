@@ -15,6 +15,7 @@ from flowdis._checks import check_finite, check_last
 from flowdis._types import Images
 from flowdis.fields import FIELDS, ConstantField, FieldBank, VelocityField
 from flowdis.fields.base import Mix
+from flowdis.metrics.seeds import draw_seed
 from flowdis.metrics.single_flows import single_flow_ends
 from flowdis.models import LatentFlow, Posterior
 
@@ -173,9 +174,8 @@ def random_flows(model: LatentFlow, z: _Codes, *, generator: torch.Generator, am
     """
     own = "fields" in model.config.own_modules
     build: Callable[..., FieldBank] = FIELDS["potential" if own else model.config.field]
-    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
     options = {} if own else model.config.field_options
-    fresh = build(model.names, model.dim, generator=torch.Generator().manual_seed(seed), **options)
+    fresh = build(model.names, model.dim, generator=torch.Generator().manual_seed(draw_seed(generator)), **options)
     bank = RescaledField(fresh, torch.ones(len(model.names))).to(device=model.device, dtype=model.dtype)
     bank.requires_grad_(False)
     wanted = step_lengths(model.fields, z, amount=amount)

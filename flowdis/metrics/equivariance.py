@@ -19,9 +19,8 @@ from torch import Tensor
 
 from flowdis._types import FrameLatents
 from flowdis.data.batch import SequenceBatch
-from flowdis.dynamics import transport
 from flowdis.fields import FieldBank
-from flowdis.metrics.batches import Sequences, codes, pieces, pixel_distance
+from flowdis.metrics.batches import Sequences, codes, flow_ends, pieces, pixel_distance
 from flowdis.models import LatentFlow
 
 __all__ = ["EquivarianceError", "equivariance_error"]
@@ -142,12 +141,12 @@ def _distances(
         frames = zip(truth, latents, strict=True)
         return torch.stack([pixel_distance(image, model.decode(z)) for image, z in frames])
 
+    own, others = flow_ends(model, controls, path, z, frames=times, generator=generator)
     distances = {
-        "error": shown(model.transport(path, z, frames=times, generator=generator).z),
+        "error": shown(own),
         "identity": pixel_distance(truth, batch.first.expand_as(truth)),
         "floor": shown(torch.stack([codes(model, image) for image in truth])),
     }
-    for name, bank in controls.items():
-        distances[name] = shown(transport(bank, path, z, frames=times, solver=model.config.solver).z)
+    distances |= {name: shown(end) for name, end in others.items()}
     distances["black"] = pixel_distance(truth, torch.zeros_like(truth))
     return distances

@@ -187,7 +187,7 @@ def _drawn_jobs(bench: Bench, training: Scenes, protocols: Sequence[str]) -> dic
 
 
 def _likelihood(bench: Bench, scenes: Scenes, samples: int) -> LogLikelihood:
-    protocol = "published" if "published" in protocols_of(bench.model, scenes) else "orbit"
+    protocol, *_ = protocols_of(bench.model, scenes)
     moves = motions(protocol, bench.names, known=scenes.transformations)
     sequences = TransformSequences(scenes, moves, units=bench.model.units, single=1.0)
     batch = sequences.batch(torch.arange(len(scenes)), generator=bench.generator)

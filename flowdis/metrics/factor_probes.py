@@ -22,7 +22,8 @@ from torch.nn import functional
 
 from flowdis._checks import check_images
 from flowdis.data.grids import Factor
-from flowdis.metrics.networks import draw_seed, reading_network, shrink, train_network
+from flowdis.metrics.networks import reading_network, shrink, train_network
+from flowdis.metrics.seeds import draw_seed
 
 __all__ = ["FactorProbes", "fit_probes"]
 

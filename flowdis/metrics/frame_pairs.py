@@ -11,9 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowdis.data.batch import SequenceBatch
-from flowdis.dynamics import transport
 from flowdis.fields import FieldBank
-from flowdis.metrics.batches import Sequences, codes, pieces
+from flowdis.metrics.batches import Sequences, codes, flow_ends, pieces
 from flowdis.models import LatentFlow
 from flowdis.paths import Path
 
@@ -134,7 +133,5 @@ def _ends(
 ) -> dict[str, Tensor]:
     """Where each flow takes the codes of one frame at the times of later ones; the model's own under ""."""
     path, times = rest_of_path(batch.path, float(batch.times[first])), _rest_of_times(batch.times, first)
-    ends = {"": model.transport(path, z, frames=times, generator=generator).z}
-    for name, bank in banks.items():
-        ends[name] = transport(bank, path, z, frames=times, solver=model.config.solver).z
-    return ends
+    own, others = flow_ends(model, banks, path, z, frames=times, generator=generator)
+    return {"": own, **others}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor
 from flowdis._checks import check_choice, check_positive
 from flowdis.data.factor_scenes import FactorScenes
 from flowdis.data.scenes import Scenes
-from flowdis.metrics.batches import codes, rows, slices
+from flowdis.metrics.batches import codes, slices
+from flowdis.metrics.posed import PosedScenes, draw_scenes
 from flowdis.models import LatentFlow
-from flowdis.paths import Path, Unit
+from flowdis.paths import Path
 
 __all__ = ["LabelledScenes", "labelled_scenes"]
 
@@ -26,27 +27,16 @@ _LEVELS = 10  # values that a transformation of still images takes
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledScenes:
+class LabelledScenes(PosedScenes):
     """N scenes, each in a pose of its own, with the class of each of F factors.
 
     Arguments:
-        scenes: The scenes.
-        start: The path to their poses, with amounts (1, N, K).
-        units: The units of its amounts.
         factors: The classes, with shape (N, F).
         names: The names of the factors.
     """
 
-    scenes: Scenes
-    start: Path
-    units: Mapping[str, Unit]
     factors: _Classes
     names: tuple[str, ...]
-
-    def images(self, piece: slice = slice(None)) -> _Drawn:
-        """The images (B, C, H, W) of some of the scenes, all where left out."""
-        start = rows(self.start, piece)
-        return self.scenes[piece].draw(start * 0.0, self.units, start=start)
 
     @torch.no_grad()
     def codes(self, model: LatentFlow, *, batch_size: int = 250) -> _Codes:
@@ -86,7 +76,7 @@ def labelled_scenes(
     if not moving:
         raise ValueError("`names` must hold at least one transformation, got none")
     device, units = generator.device, {name: known[name].unit for name in moving}
-    picked = scenes[torch.randint(len(scenes), (count,), generator=generator, device=device).cpu()]
+    picked = draw_scenes(scenes, count, generator)
     classes, begins = dict(picked.classes), []
     for name in moving:
         values = _values(scenes, name)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from flowdis.dynamics import transport
 from flowdis.fields import FieldBank
-from flowdis.metrics.batches import Sequences, codes, pieces
+from flowdis.metrics.batches import Sequences, codes, flow_ends, pieces
 from flowdis.models import LatentFlow
 
 __all__ = ["LatentRatio", "latent_equivariance_ratio"]
@@ -65,11 +64,9 @@ def latent_equivariance_ratio(
         left, whole = dict.fromkeys(["ratio", *banks], 0.0), 0.0
         for batch in pieces(model, batches, batch_size):
             z, goal = codes(model, batch.first), codes(model, batch.frames).double()
-            ends = {"ratio": model.transport(batch.path, z, frames=batch.times, generator=generator).z}
-            for other, bank in banks.items():
-                ends[other] = transport(bank, batch.path, z, frames=batch.times, solver=model.config.solver).z
+            own, others = flow_ends(model, banks, batch.path, z, frames=batch.times, generator=generator)
             whole += float((z - goal).square().sum())
-            for key, end in ends.items():
+            for key, end in {"ratio": own, **others}.items():
                 left[key] += float((end - goal).square().sum())
         if whole == 0:
             raise ValueError(f"`sequences[{name!r}]` must move the codes, got codes that stay where they are")

@@ -146,9 +146,8 @@ def measure(
     if (labelled := probed.labelled) is not None:
         jobs["codes"] = lambda: _on_codes(model, labelled, seed, batch_size)
         if len(model.names) > 1:
-            starts = labelled.images(slice(0, _STARTS))
             jobs["predictability"] = lambda: variation_predictability(
-                model, starts, generator=generator(), batch_size=batch_size
+                model, labelled.images(slice(0, _STARTS)), generator=generator(), batch_size=batch_size
             )
     if (probes := probed.probes) is not None:
         jobs["response"] = lambda: response_matrix(model, test, probes, generator=generator(), batch_size=batch_size)

@@ -12,16 +12,11 @@ from torch.nn import functional
 
 from flowdis._checks import check_positive
 
-__all__ = ["TwoPaths", "draw_seed", "reading_network", "shrink", "small_network", "train_network"]
+__all__ = ["TwoPaths", "reading_network", "shrink", "small_network", "train_network"]
 
 _LARGEST, _CHANNELS, _HIDDEN = 32, (16, 32, 32), 64
 # Kernels and strides of the convolutions that look for where something is, and for what it is.
 _WHERE, _WHAT = ((3, 2), (3, 2), (3, 2)), ((5, 2), (3, 2), (3, 1))
-
-
-def draw_seed(generator: torch.Generator) -> int:
-    """A seed for a generator of its own, on whatever device `generator` is."""
-    return int(torch.randint(2**62, (), generator=generator, device=generator.device))
 
 
 def shrink(images: Float[Tensor, "*batch C H W"], largest: int = _LARGEST) -> Float[Tensor, "*batch C h w"]:

@@ -15,6 +15,7 @@ from flowdis.data.known import units_of
 from flowdis.data.scenes import Scenes, as_scenes
 from flowdis.metrics.batches import Stills, rows
 from flowdis.metrics.factor_probes import FactorProbes, fit_probes
+from flowdis.metrics.posed import PosedScenes, draw_scenes
 from flowdis.paths import Path, Unit
 
 __all__ = ["Poses", "draw_poses", "fit_scene_probes", "scene_factors"]
@@ -27,27 +28,16 @@ _Pairs = Float[Tensor, "2 B C H W"]
 
 
 @dataclass(frozen=True, eq=False)
-class Poses:
-    """Scenes, each in a pose of its own.
+class Poses(PosedScenes):
+    """N scenes, each in a pose of its own, with the true value of each of F factors.
 
     Arguments:
-        scenes: The N scenes.
-        start: The path to their poses, over the factors that move, with amounts (1, N, M).
-        units: The units of its amounts.
         factors: The F factors, those that move and those that do not.
         values: Their true values in natural units, classes of unordered ones, with shape (N, F).
     """
 
-    scenes: Scenes
-    start: Path
-    units: Mapping[str, Unit]
     factors: tuple[Factor, ...]
     values: _Values
-
-    def images(self, piece: slice = slice(None)) -> _Drawn:
-        """The images (B, C, H, W) of some scenes, all where left out."""
-        start = rows(self.start, piece)
-        return self.scenes[piece].draw(start * 0.0, self.units, start=start)
 
     def motion(self, name: str, amounts: _Amounts, piece: slice = slice(None)) -> tuple[_Pairs, _Run]:
         """True images before and after a factor moves, and the amounts that it moves by: the nearest there are.
@@ -120,7 +110,7 @@ def draw_poses(
         raise ValueError("`factors` must hold at least one that moves, got none")
     names = tuple(factor.name for factor in moving)
     chosen = units_of(names, units, scenes.transformations)
-    picked = scenes[torch.randint(len(scenes), (count,), generator=generator, device=device).cpu()]
+    picked = draw_scenes(scenes, count, generator)
     shares = torch.rand(count, len(moving), generator=generator, device=device).cpu().double()
     ends = torch.stack([chosen[f.name].to_amount(torch.tensor(f.values).double()[[0, -1]]) for f in moving], -1)
     start = Path(names, (ends[0] + shares * (ends[1] - ends[0])).unsqueeze(0))

@@ -29,7 +29,8 @@ from flowdis._checks import check_finite, check_positive
 from flowdis.fields import FieldBank
 from flowdis.metrics.batches import Stills, check_stills, codes, slices
 from flowdis.metrics.degenerate import degenerate_flows
-from flowdis.metrics.networks import draw_seed, shrink, small_network, train_network
+from flowdis.metrics.networks import shrink, small_network, train_network
+from flowdis.metrics.seeds import draw_seed
 from flowdis.metrics.single_flows import single_flow_ends
 from flowdis.models import LatentFlow
 

@@ -14,6 +14,7 @@ from flowdis.data.protocols import PROTOCOLS, motions
 from flowdis.data.scenes import Scenes, as_scenes
 from flowdis.data.sequences import TransformSequences
 from flowdis.metrics.batches import Stills
+from flowdis.metrics.seeds import draw_seed
 from flowdis.models import LatentFlow
 from flowdis.paths import Path
 
@@ -73,8 +74,7 @@ def protocol_sequences(
     for name in moving:
         moves = motions(protocol, known, known=scenes.transformations)
         sequences = TransformSequences(scenes, moves, units=model.units, single=1.0, which=name)
-        seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
-        drawn[name] = _Drawn(sequences, batch_size, seed)
+        drawn[name] = _Drawn(sequences, batch_size, draw_seed(generator))
     return drawn
 
 

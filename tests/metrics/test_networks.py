@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from flowdis.metrics.networks import draw_seed, reading_network, shrink, small_network, train_network
+from flowdis.metrics.networks import reading_network, shrink, small_network, train_network
+from flowdis.metrics.seeds import draw_seed
 
 
 def trained(seed, inputs, labels, **changed):
