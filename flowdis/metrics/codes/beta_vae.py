@@ -10,14 +10,11 @@ from jaxtyping import Float64, Int64
 
 from flowdis._checks import check_positive
 from flowdis.metrics.codes.bootstrap import bootstrap as interval_of
-from flowdis.metrics.codes.groups import Groups, group, live_codes
+from flowdis.metrics.codes.groups import Groups, blocks, check_told_apart, group, live_codes
 from flowdis.metrics.codes.inputs import CodesLike, Table, read
 from flowdis.metrics.codes.results import Result
 
 __all__ = ["BetaVae", "beta_vae", "beta_vae_of"]
-
-_BLOCK = 1 << 21
-"""How many values are drawn at a time, so that memory does not grow with points."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -105,8 +102,7 @@ def beta_vae_of(
     """The BetaVAE metric of a table that is read, and maybe grouped, already (see `beta_vae`)."""
     for argument, value in {"points": points, "eval_points": eval_points, "pairs": pairs}.items():
         check_positive(argument, value)
-    if len(table.sizes) < 2:
-        raise ValueError(f"`factors` must be at least two that vary, to be told apart; got {', '.join(table.names)}")
+    check_told_apart(table)
     groups = group(table) if groups is None else groups
     told, truth, train_accuracy, weights = _told(table, groups, points, eval_points, pairs, seed)
     right = told == truth
@@ -164,9 +160,7 @@ def _distances(
 ) -> Float64[np.ndarray, "P L"]:
     """The points: the mean distances of pairs that share a value of the point's factor."""
     points = np.empty((len(factors), scaled.shape[1]))
-    step = max(1, _BLOCK // (pairs * scaled.shape[1]))
-    for first in range(0, len(factors), step):
-        block = slice(first, first + step)
+    for block in blocks(len(factors), pairs * scaled.shape[1]):
         one, other = groups.pairs(factors[block], pairs, rng)
         points[block] = np.abs(scaled[one] - scaled[other]).mean(axis=1)
     return points

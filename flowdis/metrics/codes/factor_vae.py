@@ -10,14 +10,11 @@ from jaxtyping import Float64, Int64
 
 from flowdis._checks import check_positive
 from flowdis.metrics.codes.bootstrap import bootstrap as interval_of
-from flowdis.metrics.codes.groups import Groups, group, live_codes
+from flowdis.metrics.codes.groups import Groups, blocks, check_told_apart, group, live_codes
 from flowdis.metrics.codes.inputs import CodesLike, Table, read
 from flowdis.metrics.codes.results import Result
 
 __all__ = ["FactorVae", "factor_vae", "factor_vae_of"]
-
-_BLOCK = 1 << 21
-"""How many values are drawn at a time, so that memory does not grow with votes."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,8 +109,7 @@ def factor_vae_of(
     check_positive("eval_votes", eval_votes)
     if rows < 2:
         raise ValueError(f"`rows` must be >= 2, got {rows}")
-    if len(table.sizes) < 2:
-        raise ValueError(f"`factors` must be at least two that vary, to be told apart; got {', '.join(table.names)}")
+    check_told_apart(table)
     groups = group(table) if groups is None else groups
     rng = np.random.default_rng(seed)
     training, trial = (_votes(table, groups, count, rows, rng) for count in (votes, eval_votes))
@@ -152,9 +148,7 @@ def _votes(table: Table, groups: Groups, count: int, rows: int, rng: np.random.G
         return np.zeros(shape, dtype=np.int64)
     factors = rng.integers(0, shape[0], count)
     named = np.empty(count, dtype=np.int64)
-    step = max(1, _BLOCK // (rows * len(live)))
-    for first in range(0, count, step):
-        block = slice(first, first + step)
+    for block in blocks(count, rows * len(live)):
         drawn = scaled[groups.batches(factors[block], rows, rng)]
         named[block] = live[drawn.var(axis=1).argmin(axis=-1)]
     return np.bincount(factors * shape[1] + named, minlength=shape[0] * shape[1]).reshape(shape)

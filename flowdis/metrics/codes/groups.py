@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,10 @@ from jaxtyping import Float64, Int64
 
 from flowdis.metrics.codes.inputs import Table
 
-__all__ = ["Groups", "group", "live_codes"]
+__all__ = ["Groups", "blocks", "check_told_apart", "group", "live_codes"]
+
+_BLOCK = 1 << 21
+"""How many values are drawn at a time, so that memory does not grow with what is drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,22 @@ def group(table: Table) -> Groups:
     np.not_equal(ordered[:, 1:], ordered[:, :-1], out=starts[:, 1:])
     start = np.maximum.accumulate(np.where(starts, np.arange(len(table)), 0), axis=1)
     return Groups(order, start, np.take_along_axis(sizes, order, axis=1), usable)
+
+
+def check_told_apart(table: Table) -> None:
+    """Checks that there are factors to be told apart.
+
+    Raises:
+        ValueError: if only one factor varies.
+    """
+    if len(table.sizes) < 2:
+        raise ValueError(f"`factors` must be at least two that vary, to be told apart; got {', '.join(table.names)}")
+
+
+def blocks(count: int, width: int) -> Iterator[slice]:
+    """Slices that cover `count` entries in order, each of so few that its draws, `width` values each, fit in memory."""
+    step = max(1, _BLOCK // width)
+    return (slice(first, first + step) for first in range(0, count, step))
 
 
 def live_codes(table: Table) -> tuple[Float64[np.ndarray, "N L"], Int64[np.ndarray, " L"]]:

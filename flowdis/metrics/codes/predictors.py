@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from flowdis._checks import check_choice, check_positive
-from flowdis.metrics.codes.forest import Forest, side_by_side
 from flowdis.metrics.codes.inputs import Table
 from flowdis.metrics.codes.lasso import lasso
 from flowdis.metrics.codes.splits import Split
+from flowdis.metrics.codes.threads import side_by_side
 
 __all__ = ["PREDICTORS", "TASKS", "Predictions", "predict", "standardise", "targets"]
 
@@ -172,7 +172,9 @@ def _model(predictor: Any, classify: bool, rows: int, seed: int, jobs: int) -> A
     if predictor == "boosting":
         boosting = ensemble.GradientBoostingClassifier if classify else ensemble.GradientBoostingRegressor
         return boosting(random_state=seed)
-    return Forest(classify=classify, trees=_TREES, leaf=_leaf(rows), seed=seed, jobs=jobs)
+    forest = ensemble.RandomForestClassifier if classify else ensemble.RandomForestRegressor
+    # Every code is on offer at each split: a forest's usual choice of some would spread importance over useless ones.
+    return forest(_TREES, max_features=None, min_samples_leaf=_leaf(rows), random_state=seed, n_jobs=jobs)
 
 
 def _fit(

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -59,7 +57,7 @@ def test_votes_name_the_code_whose_variance_falls_most():
 
 def test_votes_come_out_alike_in_blocks_of_any_size(monkeypatch):
     codes = np.column_stack([PERFECT, np.random.default_rng(0).normal(size=(200, 3))])
-    monkeypatch.setattr(sys.modules[factor_vae.__module__], "_BLOCK", 64 * 5 * 7)  # 7 votes a block, 1 in the last
+    monkeypatch.setattr("flowdis.metrics.codes.groups._BLOCK", 64 * 5 * 7)  # 7 votes a block, 1 in the last
     result = factor_vae(codes, GRID, votes=400, eval_votes=50)
     assert (result.votes.sum(), result.eval_votes.sum(), result.score) == (400, 50, 1.0)
 
