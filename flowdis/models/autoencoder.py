@@ -94,7 +94,7 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """Linear layers, then transposed convolutions up to the image; returns logits.
+    """Linear layers, then transposed convolutions up to the image, whose values a likelihood reads.
 
     Arguments:
         image_shape: (C, H, W), any size.
@@ -129,13 +129,13 @@ class ConvDecoder(nn.Module):
         self.body = nn.Sequential(*layers[:-1])
 
     def forward(self, z: Latent) -> Images:
-        """Decodes codes (*, D) as logits (*, C, H, W)."""
+        """Decodes codes (*, D) as outputs (*, C, H, W)."""
         batch = z.shape[:-1]
         flat = self.head(z.reshape(-1, z.shape[-1]))
         height, width = self.bottom
-        logits: Tensor = self.body(rearrange(flat, "b (c h w) -> b c h w", h=height, w=width))
-        logits = logits[..., : self.height, : self.width]
-        return logits.reshape(*batch, *logits.shape[-3:])
+        output: Tensor = self.body(rearrange(flat, "b (c h w) -> b c h w", h=height, w=width))
+        output = output[..., : self.height, : self.width]
+        return output.reshape(*batch, *output.shape[-3:])
 
 
 def _perceptron(widths: Sequence[int]) -> nn.Sequential:

@@ -53,8 +53,8 @@ class LatentFlow(
         config: What the model is made of.
         encoder: The user's own encoder, images (B, C, H, W) to `Posterior`; of the kind `config.encoder` where
             left out.
-        decoder: The user's own decoder, codes (B, D) to logits (B, C, H, W); a convolutional one where left
-            out.
+        decoder: The user's own decoder, codes (B, D) to what `config.likelihood` reads (B, C, H, W); a
+            convolutional one where left out.
         fields: The user's own bank of K fields; of the kind `config.field` where left out.
         generator: The source of the initial weights of the fields.
 
@@ -149,18 +149,18 @@ class LatentFlow(
         posterior: Posterior = self.encoder(images.reshape(-1, *images.shape[-3:]))
         return Posterior(posterior.mean.reshape(*batch, self.dim), posterior.log_std.reshape(*batch, self.dim))
 
-    def logits(self, z: Latent) -> Images:
-        """The decoder's output (*, C, H, W) for codes (*, D), before the sigmoid."""
-        logits: Tensor = self.decoder(z.reshape(-1, z.shape[-1]))
-        return logits.reshape(*z.shape[:-1], *logits.shape[1:])
+    def output(self, z: Latent) -> Images:
+        """What the decoder makes (*, C, H, W) of codes (*, D), before the likelihood reads it: see `LIKELIHOODS`."""
+        output: Tensor = self.decoder(z.reshape(-1, z.shape[-1]))
+        return output.reshape(*z.shape[:-1], *output.shape[1:])
 
     def decode(self, z: Latent) -> Images:
         """The mean images (*, C, H, W) in [0, 1] of codes (*, D)."""
-        return self.logits(z).sigmoid()
+        return LIKELIHOODS[self.config.likelihood].mean(self.output(z))
 
     def log_likelihood(self, images: Images, z: Latent) -> Scalar:
         """The likelihood log p(x | z) in nats (*) of images (*, C, H, W) for codes (*, D)."""
-        return LIKELIHOODS[self.config.likelihood](images, self.logits(z), self.config.noise)
+        return LIKELIHOODS[self.config.likelihood].log_density(images, self.output(z), self.config.noise)
 
     def transport(
         self,

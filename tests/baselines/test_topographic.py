@@ -25,7 +25,7 @@ def test_the_loss_is_the_negative_bound_of_every_frame() -> None:
     noise = torch.Generator().manual_seed(0)
     z, u = model.encoder.z(drawn.frames), model.encoder.u(drawn.frames)
     codes = model.encoder.codes(z.sample(noise), u.sample(noise))
-    pixels = torch.distributions.Bernoulli(logits=model.logits(codes), validate_args=False).log_prob(drawn.frames)
+    pixels = torch.distributions.Bernoulli(logits=model.output(codes), validate_args=False).log_prob(drawn.frames)
     expected = z.kl().sum(0) + u.kl().sum(0) - pixels.sum((0, -3, -2, -1))
     torch.testing.assert_close(bound.loss, expected.mean(), rtol=1e-12, atol=0)
     assert bound.images == 3

@@ -58,7 +58,7 @@ def test_a_beta_of_one_is_the_negative_bound_of_the_vae() -> None:
     noise = torch.Generator().manual_seed(0)
     posterior = model.encode(sequences.first)
     z = posterior.sample(noise)
-    pixels = torch.distributions.Bernoulli(logits=model.logits(z), validate_args=False).log_prob(sequences.first)
+    pixels = torch.distributions.Bernoulli(logits=model.output(z), validate_args=False).log_prob(sequences.first)
     normal = torch.distributions.Normal(posterior.mean, posterior.log_std.exp())
     divergence = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0))
     expected = divergence.sum(-1).mean() - pixels.sum((-3, -2, -1)).mean()
