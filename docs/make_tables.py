@@ -1,6 +1,7 @@
-"""Writes the tables of results into README.md and docs/results.md, from the metrics.json of runs.
+"""Writes the tables of results into README.md and docs/results.md, from what runs leave behind.
 
 python docs/make_tables.py --demo seed0/metrics.json seed1/metrics.json --published runs/published/metrics.json
+    --rooms runs/rooms/metrics.json --baselines runs/sprites/table/table.md
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def protocol(runs: Runs, which: str, *, black: bool, of: str) -> str:
+def protocol(runs: Runs, which: str, *, black: bool, of: str, names: Sequence[str] = NAMES) -> str:
     """The errors of each transformation under a protocol, beside their controls, and as a share of one of them."""
 
     def error(name: str, key: str) -> Value:
@@ -54,12 +55,13 @@ def protocol(runs: Runs, which: str, *, black: bool, of: str) -> str:
         return lambda run: error(name, "error")(run) / error(name, of)(run)
 
     rows = [
-        [label, *(middle(runs, error(name, key)) for name in NAMES)]
+        [label, *(middle(runs, error(name, key)) for name in names)]
         for label, key in ROWS.items()
         if key != "black" or black
     ]
     told = {"floor": "flowdis / floor", "identity": "flowdis / no edit"}[of]
-    return table(["", *NAMES], [*rows, [told, *(middle(runs, share(name), ".2f") for name in NAMES)]])
+    header = ["", *(name.replace("_", " ") for name in names)]
+    return table(header, [*rows, [told, *(middle(runs, share(name), ".2f") for name in names)]])
 
 
 def edits(runs: Runs) -> str:
@@ -151,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", type=Path, nargs="+", default=[], help="metrics.json of demonstrations")
     parser.add_argument("--published", type=Path, nargs="+", default=[], help="metrics.json of published runs")
+    parser.add_argument("--rooms", type=Path, nargs="+", default=[], help="metrics.json of runs on rooms")
+    parser.add_argument("--baselines", type=Path, help="table.md of the baselines")
     given = parser.parse_args(arguments)
     demo, hour = ([json.loads(file.read_text()) for file in files] for files in (given.demo, given.published))
     tables: dict[str, str] = {}
@@ -162,6 +166,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "demo-edits": edits(demo),
             "demo-undo": undo(demo),
         }
+    if given.rooms:
+        runs = [json.loads(file.read_text()) for file in given.rooms]
+        names = list(runs[0]["protocols"]["orbit"]["equivariance"])
+        tables["rooms"] = protocol(runs, "orbit", black=False, of="identity", names=names)
+    if given.baselines:
+        tables["baselines"] = given.baselines.read_text().strip()
     if hour:
         tables["published"] = published(hour)
     for page in PAGES:

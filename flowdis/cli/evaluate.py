@@ -44,7 +44,8 @@ class Evaluate:
             and the others fit the controls; or READER:PATH for a factor data set on disk.
         out: Write the table (JSON, CSV, Markdown, LaTeX, plain text), a chart of it and all numbers of each model
             into this folder.
-        only: What is measured, out of equivariance, codes, response and predictability; all where left out.
+        only: What is measured, out of equivariance, pairs, capsules, codes, response and predictability; all where
+            left out.
         protocol: published (8 even steps from upright; still images only), orbit (from anywhere, at any speed), or
             all, which also measures compositions, undoing, commutators and likelihoods. The hardest single one that
             the data have where left out.
@@ -60,7 +61,7 @@ class Evaluate:
     models: tuple[str, ...]
     data: str = "digits"
     out: Path | None = None
-    only: tuple[Literal["equivariance", "codes", "response", "predictability"], ...] = ()
+    only: tuple[Literal["equivariance", "pairs", "capsules", "codes", "response", "predictability"], ...] = ()
     protocol: Literal["published", "orbit", "all"] | None = None
     samples: int = 10_000
     skip_bad: bool = False

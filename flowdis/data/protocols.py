@@ -13,7 +13,7 @@ from flowdis.data.motions import Motion, Orbit, Steps
 from flowdis.data.sequences import TransformSequences
 from flowdis.paths import Unit
 
-__all__ = ["ORBIT", "PROTOCOLS", "PUBLISHED", "motions", "orbit", "published"]
+__all__ = ["ORBIT", "PROTOCOLS", "PUBLISHED", "even_motions", "motions", "orbit", "published"]
 
 _Stills = Float[Tensor, "N C H W"]
 
@@ -69,6 +69,35 @@ def motions(
         anywhere = Steps(step, start=(low, identity), speed=(0.5, 1.0))
         chosen[name] = named.get(name, Steps(step) if protocol == "published" else anywhere)
     return chosen
+
+
+def even_motions(
+    names: Sequence[str], count: int, length: int, known: Mapping[str, Transformation] = TRANSFORMS
+) -> dict[str, Motion]:
+    """Motions by even steps upwards, `count` of which make a period, or `count` - 1 the whole range.
+
+    Arguments:
+        names: Names out of `known`.
+        count: How many poses a transformation takes.
+        length: The number T of steps of a sequence.
+        known: The transformations by name.
+
+    Raises:
+        ValueError: if a name is unknown.
+    """
+    motions: dict[str, Motion] = {}
+    for name in names:
+        kind = known[check_choice("names", name, known)]
+        (low, high), ranged = kind.range, max(count - 1, length)
+        if kind.period is not None:
+            motions[name] = Steps(kind.period / count, start=kind.range)
+        elif kind.unit.logarithmic:
+            ratio = (high / low) ** (1 / ranged)
+            motions[name] = Steps(ratio, start=(low, low * ratio ** (ranged - length)))
+        else:
+            step = (high - low) / ranged
+            motions[name] = Steps(step, start=(low, low + step * (ranged - length)))
+    return motions
 
 
 def published(

@@ -95,21 +95,35 @@ class Ridge(nn.Module):
             out: The directions o_h, with shape (K, H, D).
             trace: The products w_h . o_h, with shape (K, H); None if the divergence is 0 by construction.
         """
-        out = self.amplitude.unsqueeze(-1) * out
-        trace = None if trace is None else self.amplitude * trace
+        weight, bias, amplitude, time_weight = self.weight, self.bias, self.amplitude, self.time_weight
         shared = mix.amounts.ndim == 1
+        if shared and (moving := _moving(mix.amounts)) is not None:
+            mix = Mix(mix.amounts[moving], None if mix.clock is None else mix.clock[..., moving])
+            weight, bias, amplitude, out = weight[moving], bias[moving], amplitude[moving], out[moving]
+            trace = None if trace is None else trace[moving]
+            time_weight = None if time_weight is None else time_weight[moving]
+        out = amplitude.unsqueeze(-1) * out
+        trace = None if trace is None else amplitude * trace
         if shared:
             out = mix.amounts[:, None, None] * out
             trace = None if trace is None else mix.amounts[:, None] * trace
         return RidgeMix(
             mix=mix,
-            weight=self.weight.flatten(0, 1),
-            bias=self.bias,
-            time_weight=self.time_weight,
+            weight=weight.flatten(0, 1),
+            bias=bias,
+            time_weight=time_weight,
             out=out.flatten(0, 1),
             trace=trace,
             shared=shared,
         )
+
+
+def _moving(amounts: Tensor) -> Tensor | None:
+    """The fields that a mix (K,) moves, so that an edit by one of K costs one; None for all, or where gradients ask."""
+    if amounts.requires_grad or torch.compiler.is_compiling():
+        return None
+    moving = amounts.nonzero().squeeze(-1)
+    return moving if 0 < len(moving) < len(amounts) else None
 
 
 @dataclass(frozen=True, eq=False)

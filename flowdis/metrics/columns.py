@@ -50,7 +50,7 @@ METRICS: dict[str, Metric] = {
     "flows.response.on_own": Metric("response on own factor", "higher", "flows"),
     "flows.vp": Metric("VP", "higher", "flows"),
     "flows.vp.chance": Metric("VP, chance", None, "flows"),
-    "flows.eqerr": Metric("EqErr", "lower", "flows"),
+    "flows.eqerr": Metric("EqErr, between frames", "lower", "flows"),
     "flows.capcorr": Metric("CapCorr", "higher", "flows"),
     "latent_ratio.*": Metric("latent ratio, {}", "lower", "flows"),
     "equivariance.published.*": Metric("{}, from upright", "lower", "equivariance", "pixels"),

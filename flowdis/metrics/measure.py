@@ -12,23 +12,27 @@ from tqdm import tqdm
 from flowdis._checks import check_choice
 from flowdis.data.scenes import Scenes
 from flowdis.dynamics import FlowError
-from flowdis.metrics.batches import spread
+from flowdis.metrics.batches import codes, spread
 from flowdis.metrics.codes.together import AllMetrics, all_metrics
+from flowdis.metrics.degenerate import degenerate_flows
 from flowdis.metrics.equivariance import EquivarianceError
 from flowdis.metrics.evaluate import evaluate_protocol
 from flowdis.metrics.factor_probes import FactorProbes
+from flowdis.metrics.frame_pairs import PairRatio, pair_equivariance_ratio
 from flowdis.metrics.labelled import LabelledScenes
+from flowdis.metrics.model_capsules import capsule_scores
 from flowdis.metrics.predictability import variation_predictability
-from flowdis.metrics.protocols import drawable, protocols_of
+from flowdis.metrics.protocols import drawable, protocol_sequences, protocols_of
 from flowdis.metrics.response import response_matrix
 from flowdis.models import LatentFlow
 
 __all__ = ["SECTIONS", "ModelScores", "Probed", "measure"]
 
-SECTIONS = ("equivariance", "codes", "response", "predictability")
+SECTIONS = ("equivariance", "pairs", "capsules", "codes", "response", "predictability")
 """What is measured, in order."""
 
 _STARTS = 1000  # images that pairs start from
+_SEQUENCES = 100  # sequences of each transformation, whose frames are compared with each other
 _FIRST = {"dci": "dci disentanglement", "infomec": "infomec modularity"}  # what the first score of several is called
 
 
@@ -66,6 +70,10 @@ class ModelScores:
         flat: dict[str, float | None] = {}
         for protocol, errors in self.results.get("equivariance", {}).items():
             flat |= {f"equivariance.{protocol}.{name}": error.error for name, error in errors.items()}
+        if "pairs" in self.results:
+            flat["flows.eqerr"] = _mean([pair.ratio for pair in self.results["pairs"].values()])
+        if "capsules" in self.results:
+            flat["flows.capcorr"] = self.results["capsules"].score
         if "codes" in self.results:
             named = {_FIRST.get(name, name): value for name, value in self.results["codes"].scores.items()}
             flat |= {f"codes.{name.replace(' ', '.')}": value for name, value in named.items()}
@@ -82,6 +90,13 @@ class ModelScores:
         untrained: dict[str, float | None] = {}
         for protocol, errors in self.results.get("equivariance", {}).items():
             static |= {f"equivariance.{protocol}.{name}": error.identity for name, error in errors.items()}
+        if "pairs" in self.results:
+            pairs = self.results["pairs"].values()
+            static["flows.eqerr"], untrained["flows.eqerr"] = (
+                _mean([pair.controls[key] for pair in pairs]) for key in ("static", "random")
+            )
+        if "capsules" in self.results:
+            static["flows.capcorr"] = self.results["capsules"].controls["static"]
         for section, column in (("response", "flows.response.score"), ("predictability", "flows.vp")):
             if section in self.results:
                 controls = self.results[section].controls
@@ -90,7 +105,10 @@ class ModelScores:
 
     def to_json(self) -> dict[str, Any]:
         """Every result in full, by section."""
-        table = {section: result.to_json() for section, result in self.results.items() if section != "equivariance"}
+        apart = ("equivariance", "pairs")
+        table = {section: result.to_json() for section, result in self.results.items() if section not in apart}
+        if "pairs" in self.results:
+            table["pairs"] = {name: pair.to_json() for name, pair in self.results["pairs"].items()}
         if "equivariance" in self.results:
             table["protocols"] = {
                 protocol: {"equivariance": {name: error.to_json() for name, error in errors.items()}}
@@ -143,6 +161,11 @@ def measure(
     jobs: dict[str, Callable[[], Any]] = {}
     if drawable(model, test):
         jobs["equivariance"] = errors
+        jobs["pairs"] = lambda: _between_frames(model, test, generator(), batch_size)
+        if model.config.encoder == "topographic":
+            jobs["capsules"] = lambda: capsule_scores(
+                model, spread(test, _SEQUENCES), generator=generator(), batch_size=batch_size
+            )
     if (labelled := probed.labelled) is not None:
         jobs["codes"] = lambda: _on_codes(model, labelled, seed, batch_size)
         if len(model.names) > 1:
@@ -166,6 +189,22 @@ def measure(
         except FlowError as error:
             failures[name] = str(error)
     return ModelScores(results, failures)
+
+
+def _between_frames(
+    model: LatentFlow, test: Scenes, generator: torch.Generator, batch_size: int
+) -> dict[str, PairRatio]:
+    """The latent ratios of flows between all frames, beside those of flows that do not move and of random ones."""
+    sequences = protocol_sequences(model, spread(test, _SEQUENCES), "orbit", generator=generator)
+    z = torch.cat([codes(model, batch.first) for batches in sequences.values() for batch in batches])
+    banks = degenerate_flows(model, z, generator=generator)
+    return pair_equivariance_ratio(
+        model, sequences, controls=banks, batch_size=batch_size, generator=generator
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _on_codes(model: LatentFlow, labelled: LabelledScenes, seed: int, batch_size: int) -> AllMetrics:

@@ -56,7 +56,7 @@ class LatentFlowConfig:
     field: str = "helmholtz"
     field_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     likelihood: str = "bernoulli"
-    noise: float = 0.1
+    noise: float = 0.05
     temperature: float = 0.0
     solver: Solver = Solver()
     own_modules: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from flowdis.plots.curves import error_curves, training_curves
 from flowdis.plots.gallery import Gallery, demo_figures
 from flowdis.plots.portraits import latent_portrait
 from flowdis.plots.reports import write_report
+from flowdis.plots.responses import response_figure
 from flowdis.plots.sheets import contact_sheet, grid
 from flowdis.plots.strips import strip
 
@@ -17,6 +18,7 @@ __all__ = [
     "grid",
     "latent_portrait",
     "model_bars",
+    "response_figure",
     "save_gif",
     "strip",
     "training_curves",

@@ -22,11 +22,12 @@ from flowdis.data import (
     TransformSequences,
     units_of,
 )
+from flowdis.data.protocols import even_motions
 from flowdis.models import LatentFlow, LatentFlowConfig
 from flowdis.objectives import Objective, Weights
 from flowdis.paths import Unit
 from flowdis.training.config import TrainingConfig
-from flowdis.training.motions import even_motions, orbit_motions
+from flowdis.training.motions import orbit_motions
 
 __all__ = ["RECIPES", "Recipe", "recipe"]
 
@@ -162,8 +163,9 @@ RECIPES: dict[str, Recipe] = {
         "factors",
         orbit_motions(_DIGITS),
         training=TrainingConfig(
-            batch_size=64, learning_rate=4e-3, solver_steps=4, weights=Weights(kl_initial=0.1, kl_path=0.1)
+            batch_size=64, learning_rate=6e-3, solver_steps=4, weights=Weights(kl_initial=0.1, kl_path=0.1)
         ),
+        likelihood="gaussian",
     ),
     "published": Recipe(
         "published",
@@ -211,7 +213,8 @@ RECIPES: dict[str, Recipe] = {
         training=TrainingConfig(batch_size=16, ramp=0.0),
     ),
 }
-"""`demo` trains for edits of any pose; `factors` is the same in smaller batches, for images that cost more.
+"""`demo` trains for edits of any pose; `factors` is the same in smaller batches, for images that cost more,
+and reads colours by a Gaussian likelihood.
 
 `published` trains from upright starts, one transformation at a time, over the amounts of the published protocol; slight
 leanings, turns and changes of size of the digit stand for the twelve times larger set of the published experiment.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Protocol, runtime_checkable
@@ -25,6 +26,7 @@ __all__ = ["Sampler", "Trainer", "TrainingResult"]
 
 
 _FIRST_SPEED = 0.05
+_COLLAPSED = 1e-3  # nats; a code that tells one image out of a thousand from the others has 7
 
 
 @runtime_checkable
@@ -162,6 +164,7 @@ class Trainer:
         self.model.eval()
         if self.progress() >= 1:
             self.goal.finish(self.model, self._whole)
+            _warn_of_collapse(self.history)
         self.save()
         return TrainingResult(
             self.step,
@@ -217,6 +220,14 @@ class Trainer:
             self.parts_optimizer.zero_grad(set_to_none=True)  # what the model's loss left there
             result.parts_loss.backward()
             self.parts_optimizer.step()
+
+
+def _warn_of_collapse(history: Sequence[Mapping[str, float]]) -> None:
+    last = history[-1] if history else {}
+    divergence = min((last[name] for name in ("kl_initial", "kl") if name in last), default=math.inf)
+    if divergence < _COLLAPSED:
+        told = f"the posterior has collapsed onto the prior: {divergence:.1e} nats between them"
+        warnings.warn(f"{told}, so that codes tell nothing of images; give that term less weight", stacklevel=3)
 
 
 def _optimizer(model: LatentFlow, config: TrainingConfig) -> torch.optim.AdamW:

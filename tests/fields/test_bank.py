@@ -131,6 +131,8 @@ def test_names_give_single_fields(kind: str) -> None:
     assert isinstance(bank["scale"], VelocityField)
     truth = bank(torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64))(z, 0.5)
     torch.testing.assert_close(bank["scale"](z, 0.5), truth, rtol=0, atol=0)
+    among_others = bank(torch.tensor([[0.0, 1.0, 0.0]], dtype=torch.float64))(z, 0.5)
+    torch.testing.assert_close(truth, among_others, rtol=1e-12, atol=1e-14)
 
 
 @kinds

@@ -43,7 +43,7 @@ def test_every_section_gives_columns_that_the_table_knows(measured):
     scores = measured.scores()
     known = [name for name in METRICS if name.startswith("codes.") and name != "codes.udr"]
     assert set(known) <= set(scores)
-    assert {"equivariance.orbit.rotate", "flows.response.score", "flows.vp"} <= set(scores)
+    assert {"equivariance.orbit.rotate", "flows.eqerr", "flows.response.score", "flows.vp"} <= set(scores)
     assert all(metric_of(name).direction is not None for name in scores)
     json.dumps(measured.to_json(), allow_nan=False)
 
@@ -53,7 +53,8 @@ def test_degenerate_flows_stand_beside(measured):
     errors = measured.results["equivariance"]["orbit"]
     assert static["equivariance.orbit.scale"] == errors["scale"].identity
     assert static["flows.vp"] == pytest.approx(0.5, abs=0.05)  # chance of two flows
-    assert set(untrained) == {"flows.response.score", "flows.vp"}
+    assert static["flows.eqerr"] == pytest.approx(1.0, rel=1e-12)
+    assert set(untrained) == {"flows.eqerr", "flows.response.score", "flows.vp"}
 
 
 def test_models_are_measured_on_the_same_scenes_each_time(measured, probed):
@@ -65,7 +66,7 @@ def test_models_are_measured_on_the_same_scenes_each_time(measured, probed):
 def test_what_does_not_apply_is_left_out():
     scenes = FactorScenes(rendered(), ("x",))
     single = measure(sliding_model(), Probed(scenes, scenes), limit=4, quiet=True)
-    assert set(single.results) == {"equivariance"}
-    assert single.scores()["equivariance.orbit.x"] < 1e-4
+    assert set(single.results) == {"equivariance", "pairs"}
+    assert single.scores()["equivariance.orbit.x"] < 1e-4 and single.scores()["flows.eqerr"] < 1e-6
     with pytest.raises(ValueError, match="`sections` must be one of"):
         measure(sliding_model(), Probed(scenes, scenes), sections=["everything"])

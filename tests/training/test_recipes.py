@@ -9,11 +9,12 @@ import torch
 
 from flowdis.baselines import BetaVAE, TopographicVAE
 from flowdis.data import TRANSFORMS, Orbit, Steps, Transformation
+from flowdis.data.protocols import even_motions
 from flowdis.dynamics import Solver
 from flowdis.objectives import FlowBound, bound
 from flowdis.paths import Unit
 from flowdis.training import Trainer, TrainingConfig
-from flowdis.training.motions import even_motions, orbit_motions
+from flowdis.training.motions import orbit_motions
 from flowdis.training.recipes import RECIPES, Recipe, recipe
 from tests.models.toys import stills
 

@@ -90,6 +90,21 @@ def test_an_objective_is_finished_once_training_is_with_the_same_whole_sequences
     assert len(one.frames) == one.length + 1 and torch.equal(one.frames, again.frames)
 
 
+class Collapsing(FlowBound):
+    """The same loss, told as if the code said as much of an image as the scale asks for."""
+
+    def __call__(self, model, batch, **options):
+        bound = super().__call__(model, batch, **options)
+        return replace(bound, terms=dict(bound.terms) | {"kl_initial": 1e-5 * bound.terms["kl_initial"]})
+
+
+def test_a_posterior_that_has_collapsed_is_warned_of() -> None:
+    run = trainer(steps=2)
+    run.goal = Collapsing(solver_steps=1)
+    with pytest.warns(UserWarning, match="the posterior has collapsed onto the prior"):
+        run.run()
+
+
 def test_steps_repeat_bit_for_bit_and_seeds_differ() -> None:
     one, again, other = trainer(), trainer(), trainer(seed=1)
     state = torch.get_rng_state()

@@ -24,8 +24,8 @@ def dsprites(path: str | Path, *, download: bool = False, url: str | None = None
     from 0 to 360 in 40 steps of 360 / 39: **the last one shows the same images as the first**, so a walk around has 39
     steps (`Factor.cycle`). To the eye squares come back after 90 degrees and ellipses after 180 already.
 
-    The published file is compressed: its images are unpacked when the first is asked for, which takes some ten seconds,
-    into one bit a pixel: 380 MB in place of 3 GB, once a process. `metadata` is pickled, and not touched.
+    The published file is compressed: its images are unpacked when the first is asked for, once a process, into one bit
+    a pixel: 380 MB in place of 3 GB. `metadata` is pickled, and not touched.
 
     Arguments:
         path: The npz file, or the folder that holds it or is to hold it.
