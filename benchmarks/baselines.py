@@ -1,8 +1,8 @@
 """The table of baselines, from nothing: `python -m benchmarks.baselines --out DIR [--data sprites] [--minutes 3]`.
 
-Trains every recipe with every seed for the same time on one thread each, `--workers` at a time, then measures all models
-by `flowdis evaluate`, which writes the table into DIR/table. What is there already is not trained again, so that an
-interrupted table goes on where it was.
+Trains every recipe with every seed for the same time on one thread each, `--workers` at a time, then measures all
+models by `flowdis evaluate`, which writes the table into DIR/table. What is there already is not trained again, so
+that an interrupted table goes on where it was.
 """
 
 from __future__ import annotations

@@ -198,9 +198,7 @@ def _between_frames(
     sequences = protocol_sequences(model, spread(test, _SEQUENCES), "orbit", generator=generator)
     z = torch.cat([codes(model, batch.first) for batches in sequences.values() for batch in batches])
     banks = degenerate_flows(model, z, generator=generator)
-    return pair_equivariance_ratio(
-        model, sequences, controls=banks, batch_size=batch_size, generator=generator
-    )
+    return pair_equivariance_ratio(model, sequences, controls=banks, batch_size=batch_size, generator=generator)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -72,14 +72,12 @@ def capsule_scores(
         raise ValueError(f"`model` must have a topographic encoder, got {type(model.encoder).__name__}")
     names, known, ring = drawable(model, scenes), scenes.transformations, model.encoder.ring
     if not names:
-        raise ValueError(f"`scenes` must show transformations of the model ({', '.join(model.names)}), got none of them")
+        raise ValueError(f"`scenes` must show transformations out of {', '.join(model.names)}, got none of them")
     motions = even_motions(names, ring, ring - 1, known)
     errors: dict[str, RollError] = {}
     correlations: dict[str, CapsuleCorrelation] = {}
     for name in names:
-        sequences = TransformSequences(
-            scenes, motions, length=ring - 1, units=model.units, single=1.0, which=name
-        )
+        sequences = TransformSequences(scenes, motions, length=ring - 1, units=model.units, single=1.0, which=name)
         batches = sequences.batches(batch_size, generator=generator)
         z = torch.cat([codes(model, batch.frames) for batch in batches], dim=1)
         rings = rearrange(z, "s b (c r) -> s b c r", r=ring)

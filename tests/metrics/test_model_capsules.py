@@ -60,5 +60,5 @@ def test_models_without_rings_and_scenes_without_the_transformation_are_refused(
         capsule_scores(small_model("hue"), coloured(), generator=generator)
     scenes = StillScenes(torch.rand(2, 1, 8, 8, generator=generator))
     if "hue" not in scenes.transformations:
-        with pytest.raises(ValueError, match="`scenes` must show transformations of the model"):
+        with pytest.raises(ValueError, match="`scenes` must show transformations out of hue"):
             capsule_scores(model(), scenes, generator=generator)

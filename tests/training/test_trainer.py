@@ -95,7 +95,7 @@ class Collapsing(FlowBound):
 
     def __call__(self, model, batch, **options):
         bound = super().__call__(model, batch, **options)
-        return replace(bound, terms=dict(bound.terms) | {"kl_initial": 1e-5 * bound.terms["kl_initial"]})
+        return replace(bound, terms=dict(bound.terms) | {"kl_initial": 1e-9 * bound.terms["kl_initial"]})
 
 
 def test_a_posterior_that_has_collapsed_is_warned_of() -> None:
