@@ -36,7 +36,7 @@ def trainer(scenes: FactorScenes, **settings: object) -> Trainer:
 
 
 def test_eight_images_are_learned_by_heart() -> None:
-    made = trainer(eight(), steps=300, batch_size=8, learning_rate=5e-3)
+    made = trainer(eight(), steps=80, batch_size=8, learning_rate=5e-3)
     images = made.sequences.sample(8, generator=torch.Generator().manual_seed(1)).first
     made.sequences = Stills(images)
     made.run()
