@@ -95,7 +95,10 @@ class Ridge(nn.Module):
             out: The directions o_h, with shape (K, H, D).
             trace: The products w_h . o_h, with shape (K, H); None if the divergence is 0 by construction.
         """
-        weight, bias, amplitude, time_weight = self.weight, self.bias, self.amplitude, self.time_weight
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
+        amplitude: Tensor = self.amplitude
+        time_weight: Tensor | None = self.time_weight
         shared = mix.amounts.ndim == 1
         if shared and (moving := _moving(mix.amounts)) is not None:
             mix = Mix(mix.amounts[moving], None if mix.clock is None else mix.clock[..., moving])
