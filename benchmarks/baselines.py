@@ -22,10 +22,14 @@ __all__ = ["RECIPES", "evaluation", "main", "training"]
 RECIPES = ("factors", "vae", "beta_vae", "factor_vae", "beta_tcvae", "slow_vae", "topographic_vae", "flow_factorized")
 """The recipes in the table, ours first."""
 
+# Images of 64 x 64 on one core: in equal time, small batches learn more. Its sequences have 15 images each.
+_BATCH, _BATCHES = 32, {"topographic_vae": 4}
+
 
 def training(recipe: str, seed: int, data: str, minutes: float, out: Path) -> list[str]:
     """The command that trains one model."""
-    options = {"data": data, "recipe": recipe, "seed": seed, "minutes": minutes, "limit": 40}
+    options = {"data": data, "recipe": recipe, "seed": seed, "minutes": minutes, "limit": 20}
+    options["batch-size"] = _BATCHES.get(recipe, _BATCH)
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     return [sys.executable, "-m", "flowdis", "train", *words, "--out", str(out / f"{recipe}-{seed}"), "--quiet"]
 
