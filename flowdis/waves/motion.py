@@ -152,7 +152,7 @@ def propagation_direction(vectors: Float[Tensor, "*any dimension"]) -> Float[Ten
     return torch.atan2(up, right)
 
 
-def divergence(phase: Phase, *, dimension: int = 2, periodic: bool = True) -> Float[Tensor, "T *sites"]:
+def divergence(phase: Phase, *, dimension: int = 2, periodic: bool = True) -> Float[Tensor, "T *inner"]:
     """The divergence of the wave vectors at each site: positive where waves start, negative where they end.
 
     The wave vectors that leave a site by its edges less those that enter; so over a ring or torus it adds up to 0. In

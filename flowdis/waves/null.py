@@ -30,7 +30,7 @@ __all__ = ["CLASSES", "NullTest", "permuted_site_null", "site_permutations", "wa
 CLASSES = ("travelling", "standing", "synchronous", "none")
 
 _CLEAR = 2 / 3
-_AT_ONCE = 2**22  # numbers of the permuted signal in memory
+_AT_ONCE = 2**21  # numbers of the permuted signal in memory
 
 
 @dataclass(frozen=True)

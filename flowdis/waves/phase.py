@@ -40,8 +40,8 @@ def analytic_signal(activity: Activity) -> Signal:
 
     The bins 1 to ceil(T / 2) - 1 of the Fourier transform are doubled, and the last of an even number of frames, at
     half a turn per frame, is kept once; so the real part is the activity less its mean, exactly, for even and odd T.
-    Exact for whole periods in T frames. Otherwise wrong near both ends (a phase by up to 1.8 rad after 7.4 periods,
-    less than 0.05 one period from the ends): `trim_edges`.
+    Exact for whole periods in T frames. Otherwise wrong near both ends (of 7.4 periods, by radians at the first frame,
+    by 0.08 at most one period from it and 0.05 two): `trim_edges`.
 
     Arguments:
         activity: The activity, with shape (T, *).

@@ -38,6 +38,7 @@ def return_ratio(
         ValueError: if a value is not finite, or a state has not moved, which makes any return empty.
 
     Example:
+        >>> import torch
         >>> start, end = torch.zeros(1, 2), torch.ones(1, 2)
         >>> return_ratio(start, end, back=0.25 * end)
         tensor([0.2500])

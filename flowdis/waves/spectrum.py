@@ -147,9 +147,8 @@ def _opposite(power: Tensor, dimension: int) -> Tensor:
     return power.flip(axes).roll([1] * dimension, axes)
 
 
-def _waves_only(power: Tensor, dimension: int) -> Tensor:
-    """The power (*, modes) with that of k = 0 left out, and all of it where that leaves nothing but rounding."""
-    axes = site_axes(dimension)
+def _waves_only(power: Tensor, dimension: int, axes: tuple[int, ...]) -> Tensor:
+    """The power with that of k = 0 left out, and all of it where that leaves nothing but rounding over some axes."""
     waves = power.clone()
     waves[ZERO_MODE[dimension]] = 0.0
     left, whole = waves.sum(axes, keepdim=True), power.sum(axes, keepdim=True)
@@ -180,7 +179,8 @@ def direction_index(spectrum: WaveSpectrum) -> Float[Tensor, "*batch"]:
 
 def direction_index_of(power: Tensor, dimension: int) -> Tensor:
     """The direction index of the power (*, N) or (*, H, W) of each wave vector."""
-    axes, waves = site_axes(dimension), _waves_only(power, dimension)
+    axes = site_axes(dimension)
+    waves = _waves_only(power, dimension, axes)
     return _share((waves - _opposite(waves, dimension)).abs().sum(axes) / 2, waves.sum(axes))
 
 
@@ -228,5 +228,6 @@ def concentration(spectrum: WaveSpectrum) -> Float[Tensor, "*batch"]:
 
 def concentration_of(power: Tensor, dimension: int) -> Tensor:
     """The concentration of power (F, *, N) or (F, *, H, W)."""
-    axes, waves = (0, *site_axes(dimension)), _waves_only(power, dimension)
+    axes = (0, *site_axes(dimension))
+    waves = _waves_only(power, dimension, axes)
     return _share(waves.square().sum(axes), waves.sum(axes).square())
