@@ -31,7 +31,7 @@ class ColumnSpacing:
 
     Arguments:
         wavelength: The column wavelength in sites, 2 pi over the mean |k|, with shape (*).
-        width: The standard deviation of |k| over its mean, with shape (*): a ring has little, white noise about 1/3.
+        width: The standard deviation of |k| over its mean, with shape (*): a ring has little, white noise 0.37.
         gaussian_density: Pinwheels per site of Gaussian maps with this spectrum, with shape (*).
     """
 

@@ -107,6 +107,10 @@ class Pinwheels:
         """The index of each plaquette in turns of the preference, q / m: halves for orientation."""
         return self.charges / self.order
 
+    def __getitem__(self, index: int) -> Pinwheels:
+        """One of several maps, along the first batch axis."""
+        return Pinwheels(self.charges[index], self.clear[index], self.total[index], self.order, self.periodic)
+
     def count(self, sign: int = 0) -> Int[Tensor, "*batch"]:
         """How many clear pinwheels each map has: all for 0, those with positive charges for 1, negative for -1.
 
