@@ -27,7 +27,8 @@ MAY_IMPORT = {
     "objectives": GROUND | {"paths", "fields", "dynamics", "models", "data.batch"},
     "editing": GROUND | {"paths", "fields", "dynamics", "models"},
     "metrics": GROUND | {"paths", "fields", "dynamics", "models", "editing", "data"},
-    "plots": GROUND | {"paths", "fields", "dynamics", "models", "editing", "data", "metrics"},
+    "waves": GROUND,
+    "plots": GROUND | {"paths", "fields", "dynamics", "models", "editing", "data", "metrics", "waves"},
 }
 MAY_IMPORT["baselines"] = GROUND | {"paths", "fields", "dynamics", "models", "objectives", "metrics", "data.batch"}
 MAY_IMPORT["training"] = set(MAY_IMPORT)
