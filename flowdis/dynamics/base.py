@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from flowdis.fields import VelocityField
@@ -25,7 +26,13 @@ class Dynamics(Protocol):
         ...
 
     def lift(self, z: Tensor, field: VelocityField) -> Tensor:
-        """Turns latents (*, D) into states (*, S) at the start of a path."""
+        """Turns latents (*, D) into states (*, S) at the start of a path, whose first mix `field` is bound to."""
+        ...
+
+    def lift_density(
+        self, z: Tensor, field: VelocityField, log_q: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same where latents have log-densities (*): states that have a density, and its logarithm (*)."""
         ...
 
     def project(self, state: Tensor) -> Tensor:
