@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from flowdis.fields import VelocityField
 
-__all__ = ["Dynamics", "FlowError"]
+__all__ = ["Densities", "Dynamics", "FlowError", "Momenta", "State"]
+
+# The batch of states has a name of its own: it is that of the latents broadcast with that of the amounts.
+State = Float[Tensor, "*states S"]
+Momenta = Float[Tensor, "*states D"]
+Densities = Float[Tensor, "*states"]
 
 
 class FlowError(RuntimeError):

@@ -1,5 +1,4 @@
-"""One segment of a path, integrated: torchdiffeq for deterministic flows, Euler-Maruyama for noisy ones, and
-symmetric splitting for motion with inertia."""
+"""One segment of a path, integrated: by torchdiffeq, by Euler-Maruyama with noise, by splitting with inertia."""
 
 from __future__ import annotations
 
@@ -141,4 +140,3 @@ def _euler_maruyama(
         spread = math.sqrt(2 * dynamics.temperature * step)
         path.append(path[-1] + step * dynamics.drift(field, path[-1], start) + spread * noise)
     return Piece(torch.stack([path[i] for i in indices]), None, len(grid) - 1)
-

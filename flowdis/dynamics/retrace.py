@@ -1,9 +1,9 @@
 r"""Ways back: which segments of a path run an earlier one backwards, so that motion with inertia is undone by them.
 
 The velocity of overdamped motion depends on where the latent is, so that the way back along a path is one more motion,
-with amounts negated and clocks running back. Motion with inertia depends on the momentum too. Its way back retraces the
-states: integrating them backwards multiplies every rounding error by :math:`e^{g t}`, and in single precision nothing is
-left of the start beyond g t of about 10.
+with amounts negated and clocks running back. Motion with inertia depends on the momentum too. The exact inverse, steps
+of negative length, multiplies every rounding error by :math:`e^{g t}`: in single precision nothing is left of the start
+beyond g t of about 10. So a way back retraces the states that the way there went through.
 
 Clocks tell a way back from a new motion: `~rotate(45)` takes the clock from where `rotate(45)` left it to where it was,
 `rotate(-45)` begins anew at 0, in the other direction.
@@ -56,7 +56,8 @@ def retraced(path: Path) -> Int[Tensor, "S *batch"] | None:
     # Samples of one kind, of which there are few, have one pattern.
     kinds, which = torch.cat([pairs, moves]).unique(dim=-1, return_inverse=True)
     ways = [_brackets(kind[:-1].tolist(), kind[-1].tolist()) for kind in kinds.unbind(-1)]
-    return torch.tensor(ways)[which].mT.reshape(amounts.shape[:-1]).to(amounts.device)
+    found = torch.tensor(ways)[which].mT.reshape(amounts.shape[:-1]).to(amounts.device)
+    return found if bool((found >= 0).any()) else None
 
 
 def _brackets(undoes: Sequence[Sequence[bool]], moves: Sequence[bool]) -> list[int]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from flowdis._types import Latent, Scalar
+from flowdis.dynamics.base import Densities, Momenta, State
 from flowdis.dynamics.segments import Piece, Segment, unit_mix
 from flowdis.dynamics.solver import SOLVERS, Solver
 from flowdis.dynamics.underdamped import Underdamped
@@ -26,13 +26,13 @@ __all__ = ["advance", "split"]
 def advance(
     dynamics: Underdamped,
     field: VelocityField,
-    state: Latent,
-    time: float | Scalar,
-    step: float | Scalar,
+    state: State,
+    time: float | Tensor,
+    step: float | Tensor,
     *,
-    push: Latent | None = None,
-    noise: Latent | None = None,
-) -> tuple[Latent, Latent]:
+    push: Momenta | None = None,
+    noise: Momenta | None = None,
+) -> tuple[State, Momenta]:
     """One step of underdamped motion.
 
     Arguments:
@@ -54,7 +54,7 @@ def advance(
         raise ValueError(f"`noise` must be given at temperatures above 0 alone, got {dynamics.temperature}")
     z, p = dynamics.project(state), dynamics.momentum(state)
     push = dynamics.force(field, z, time) if push is None else push
-    h = torch.as_tensor(step).to(z).unsqueeze(-1)
+    h = torch.as_tensor(step, dtype=z.dtype, device=z.device).unsqueeze(-1)
     end = time + step
     if noise is None:
         decay = torch.exp(-0.5 * dynamics.damping * h)
@@ -75,8 +75,8 @@ def advance(
 
 def split(
     segment: Segment,
-    state: Latent,
-    log_q: Scalar | None,
+    state: State,
+    log_q: Densities | None,
     steps: int,
     dynamics: Underdamped,
     solver: Solver,
@@ -104,9 +104,7 @@ def split(
     wanted, kept, push = set(indices), {0: state}, None
     for index, (start, stop) in enumerate(pairs, start=1):
         noise = None if dynamics.temperature == 0 else _noise(state, generator)
-        state, push = advance(
-            dynamics, field, state, length * start, length * (stop - start), push=push, noise=noise
-        )
+        state, push = advance(dynamics, field, state, length * start, length * (stop - start), push=push, noise=noise)
         if index in wanted:
             kept[index] = state
     states = torch.stack([kept[index] for index in indices])

@@ -154,13 +154,13 @@ def _along(
         if ways is None or bool((ways[i] < 0).any()):
             segment = Segment(bank, i, path.amounts[i], path.clock(i), stops[i])
             forward = integrate(segment, state, log_q, dynamics, solver, generator)
-        pieces.append(follow(i, stops, ways, pieces, forward))
-        state = pieces[i].states[-1]
-        log_q = None if log_q is None or pieces[i].log_q is None else pieces[i].log_q[-1]
+        piece = follow(i, stops, ways, pieces, forward)
+        state, log_q = piece.states[-1], None if piece.log_q is None else piece.log_q[-1]
+        pieces.append(piece)
     where = [(i, stops[i].index(time)) for i in range(count) for time in asked[i]]
     states = torch.stack([pieces[i].states[row] for i, row in where])
-    densities = None if log_q is None else torch.stack([pieces[i].log_q[row] for i, row in where])
-    return states, densities, sum(piece.nfe for piece in pieces)
+    densities = [density[row] for i, row in where if (density := pieces[i].log_q) is not None]
+    return states, torch.stack(densities) if densities else None, sum(piece.nfe for piece in pieces)
 
 
 def _check(

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from flowdis._checks import check_choice, check_floating, check_positive
 from flowdis._types import Latent, Scalar
+from flowdis.dynamics.base import Densities, Momenta, State
 from flowdis.fields import VelocityField
+from flowdis.fields.base import Divergence, Velocity
 
 __all__ = ["STARTS", "Underdamped"]
 
@@ -75,14 +77,14 @@ class Underdamped:
         if self.coupling is None and float(self.damping) == 0:
             raise ValueError("`coupling` must be given where `damping` is 0, or no field acts, got None")
 
-    def lift(self, z: Latent, field: VelocityField) -> Latent:
+    def lift(self, z: Latent, field: VelocityField) -> State:
         """States (*, 2 D) of latents (*, D) that start with the velocity of `field`, or from rest."""
         momentum = field(z, 0.0) if self.start == "launch" else torch.zeros_like(z)
         return torch.cat([z.expand_as(momentum), momentum], dim=-1)
 
     def lift_density(
         self, z: Latent, field: VelocityField, log_q: Scalar, generator: torch.Generator | None
-    ) -> tuple[Latent, Scalar]:
+    ) -> tuple[State, Densities]:
         """States (*, 2 D) whose momentum is drawn about its start, with the log-density (*) of (z, p).
 
         Arguments:
@@ -105,34 +107,36 @@ class Underdamped:
         drawn = torch.cat([position, momentum + self.spread * noise], dim=-1)
         return drawn, log_q - 0.5 * (noise.square().sum(-1) + size)
 
-    def project(self, state: Latent) -> Latent:
+    def project(self, state: State) -> Momenta:
         """The latents (*, D) of states (*, 2 D)."""
         return self._parts(state)[0]
 
-    def momentum(self, state: Latent) -> Latent:
+    def momentum(self, state: State) -> Momenta:
         """The momenta (*, D) of states (*, 2 D)."""
         return self._parts(state)[1]
 
-    def force(self, field: VelocityField, z: Latent, time: float | Tensor) -> Latent:
+    def force(self, field: VelocityField, z: Latent, time: float | Tensor) -> Velocity:
         """What pushes a latent (*, D), damping and noise apart: f v(z, t) - kappa^2 z."""
         coupling = self.damping if self.coupling is None else self.coupling
         push = coupling * field(z, time)
         # A fixed stiffness of 0, the default, costs nothing.
         return push if isinstance(self.stiffness, float) and self.stiffness == 0 else push - self.stiffness**2 * z
 
-    def drift(self, field: VelocityField, state: Latent, s: float | Tensor) -> Latent:
+    def drift(self, field: VelocityField, state: State, s: float | Tensor) -> Velocity:
         """The rate of change (*, 2 D) per unit of time, of a field bound to a mix of unit size."""
         z, p = self._parts(state)
         rate = self.force(field, z, s) - self.damping * p
         return torch.cat([p.expand_as(rate), rate], dim=-1)
 
-    def drift_and_divergence(self, field: VelocityField, state: Latent, s: float | Tensor) -> tuple[Latent, Scalar]:
+    def drift_and_divergence(
+        self, field: VelocityField, state: State, s: float | Tensor
+    ) -> tuple[Velocity, Divergence]:
         """The same, with its divergence (*): -g D, whatever the field."""
         rate = self.drift(field, state, s)
         divergence = -self.damping * (rate.shape[-1] // 2) * rate.new_ones(rate.shape[:-1])
         return rate, divergence
 
-    def energy(self, state: Latent, potential: float | Scalar = 0.0) -> Scalar:
+    def energy(self, state: State, potential: float | Densities = 0.0) -> Densities:
         r"""The energy :math:`|p|^2 / 2 + \kappa^2 |z|^2 / 2 - f u(z)` (*), which falls at the rate :math:`g |p|^2`.
 
         Arguments:

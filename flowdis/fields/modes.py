@@ -8,7 +8,8 @@ has, with :math:`s = k - g^2 / 4`, the solution
           T' = e^{-g t / 2} \big[\beta C - (k \alpha + g \beta / 2) S\big],
 
 where C, S are :math:`\cos \sqrt{s} t,\; \sin \sqrt{s} t / \sqrt{s}` for s > 0 (underdamped), 1, t for s = 0
-(critical), and :math:`\cosh \sqrt{-s} t,\; \sinh \sqrt{-s} t / \sqrt{-s}` for s < 0 (overdamped): entire functions of s.
+(critical), and :math:`\cosh \sqrt{-s} t,\; \sinh \sqrt{-s} t / \sqrt{-s}` for s < 0 (overdamped): entire
+functions of s.
 """
 
 from __future__ import annotations
