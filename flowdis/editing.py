@@ -8,7 +8,7 @@ from torch import Tensor
 
 from flowdis._checks import check_floating, check_images, check_last
 from flowdis._types import Images, Latent, Scalar
-from flowdis.dynamics import Trajectory
+from flowdis.dynamics import Trajectory, Underdamped
 from flowdis.models import LatentFlow
 from flowdis.paths import Flow, Path
 
@@ -50,7 +50,7 @@ def trajectory(
     frames: int | Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Trajectory:
-    """The codes of images along a path, with their log-density under the transported posterior.
+    """The codes of images along a path, with the log-density of their states under the transported posterior.
 
     Arguments:
         model: The model.
@@ -58,10 +58,12 @@ def trajectory(
         path: The path.
         frames: Which times to return; the end alone where left out, n equally spaced ones up to the end for
             an int.
-        generator: Where given, codes are sampled from the posterior rather than its means taken.
+        generator: Where given, codes are sampled from the posterior rather than its means taken, and so is the
+            momentum at the start of underdamped motion.
 
     Returns:
-        The trajectory, time first: z (T, *, D) and log_q (T, *) in nats; log_q is None for a noisy dynamics.
+        The trajectory, time first: z (T, *, D) and log_q (T, *) in nats, of latent and momentum for underdamped motion;
+        log_q is None for a noisy dynamics, and for underdamped motion whose momentum is not sampled.
 
     Raises:
         TypeError: if the images are not floating-point.
@@ -70,7 +72,9 @@ def trajectory(
     check_images("images", images, model.image_shape)
     posterior = model.encode(images.to(device=model.device, dtype=model.dtype))
     z = posterior.mean if generator is None else posterior.sample(generator)
-    log_q = posterior.log_density(z) if model.config.temperature == 0 else None
+    dynamics = model.dynamics
+    sampled = not isinstance(dynamics, Underdamped) or (generator is not None and dynamics.spread > 0)
+    log_q = posterior.log_density(z) if dynamics.temperature == 0 and sampled else None
     return model.transport(path, z, frames=frames, log_q=log_q, generator=generator)
 
 
@@ -169,9 +173,8 @@ def canonicalize(
         raise ValueError(f"`low` must be below `high` and `samples` at least 2, got {low}, {high} and {samples}")
     z, goal = encode(model, images), encode(model, reference)
     first, last = (float(flow.unit.to_amount(value)) for value in (low, high))
-    start = model.transport(flow.by_amount(first), z).z[-1]
-    times = torch.linspace(0, 1, samples + 1, dtype=torch.float64)
-    orbit = model.transport(flow.by_amount(last - first), start, frames=times).z
+    amounts = torch.linspace(first, last, samples + 1, dtype=torch.float64)
+    orbit = _orbit(model, flow, z, amounts)
     distance = (orbit - goal).square().sum(-1)
     best = distance.argmin(0).clamp(1, samples - 1)
     left, middle, right = (distance.gather(0, (best + i).unsqueeze(0)).squeeze(0) for i in (-1, 0, 1))
@@ -179,3 +182,15 @@ def canonicalize(
     offset = torch.where(curvature > 0, 0.5 * (left - right) / curvature.clamp(min=1e-12), 0.0).clamp(-1, 1)
     amount = first + (best + offset) * (last - first) / samples
     return model.decode(model.transport(flow.by_amount(amount), z).z[-1]), flow.unit.to_value(amount)
+
+
+def _orbit(model: LatentFlow, flow: Flow, z: Tensor, amounts: Tensor) -> Tensor:
+    """Codes (T, *, D) at ascending amounts of a flow, on either side of where they are, as edits by these take them."""
+    sides = []
+    for side, end in ((amounts < 0, float(amounts[0])), (amounts > 0, float(amounts[-1]))):
+        if bool(side.any()):
+            times = (amounts[side] / end).sort().values
+            walk = model.transport(flow.by_amount(end), z, frames=times).z
+            sides.append(walk.flip(0) if end < 0 else walk)
+    here = z.expand(int((amounts == 0).sum()), *z.shape)
+    return torch.cat([*sides[: int(amounts[0] < 0)], here, *sides[int(amounts[0] < 0) :]])

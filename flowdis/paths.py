@@ -173,6 +173,10 @@ class Path:
         ends = self.amounts.flip(0)
         return Path(self.names, -ends, ends.clone() if clocks is None else clocks + ends)
 
+    def opposite(self) -> Path:
+        """The path the other way at every turn, amounts and clocks negated: a new motion, not the way back of `~`."""
+        return Path(self.names, -self.amounts, None if self.clocks is None else -self.clocks)
+
     def __mul__(self, speed: float | Tensor) -> Path:
         if isinstance(speed, Tensor) and speed.ndim > 0:
             speed = speed.unsqueeze(-1)

@@ -20,6 +20,8 @@ from flowdis.cli import main
 from flowdis.cli.demo import Demo
 from flowdis.cli.runs import Run
 from flowdis.data import TransformSequences, load_images, save_images
+from flowdis.dynamics import Underdamped
+from flowdis.fields import WaveField
 from flowdis.models import LatentFlow
 from tests.models.toys import small_model, stills
 
@@ -296,3 +298,30 @@ def test_train_another_kind_of_field_than_the_recipe_s(tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert main(["train", "--recipe", "published", "--field", "potential", "--out", str(out), "--quiet", *TINY]) == 0
     assert LatentFlow.from_pretrained(out / "model").config.field == "potential"
+
+
+def test_train_and_draw_flows_with_inertia(tmp_path: Path, album: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    words = ["--dynamics", "underdamped", "--damping", "3", "--field", "wave", "--data", str(album), "--dim", "8"]
+    moving = ["--transforms", "rotate", "hue", "--image-shape", "3", "12", "12"]
+    assert main(["train", *words, *moving, "--out", str(out), "--quiet", *TINY]) == 0
+    model = LatentFlow.from_pretrained(out / "model")
+    assert model.dynamics == Underdamped(damping=3.0) and isinstance(model.fields, WaveField)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert not metrics["failures"], metrics["failures"]
+    assert metrics["undo"]["latent"] == 0 and metrics["composition"]["sequential"]["error"] > 0
+    assert main(["report", "--run", str(out), "--quiet"]) == 0
+    assert (out / "report/index.html").is_file()
+    files = sorted(album.iterdir())[:2]
+    edited = ["edit", *map(str, files), "--model", str(out / "model"), "--path", "rotate 45 then hue 120"]
+    assert main([*edited, "--out", str(tmp_path / "edited"), "--quiet"]) == 0
+    assert len(list((tmp_path / "edited").iterdir())) == 2
+    capsys.readouterr()
+
+
+def test_the_demo_takes_a_dynamics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    taken = []
+    monkeypatch.setattr("flowdis.cli.demo.carry_out", lambda run, recipe, *others, **options: taken.append(recipe) or 0)
+    assert main(["demo", "--dynamics", "underdamped", "--out", str(tmp_path)]) == 0
+    assert taken[0].dynamics == "underdamped"
+    assert taken[0].model((3, 28, 28)).dynamics == Underdamped()

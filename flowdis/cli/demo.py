@@ -26,6 +26,7 @@ class Demo:
         steps: How many steps to train, instead of minutes; the result then does not depend on the machine.
         seed: The seed of everything random.
         batch_size: Sequences per step.
+        dynamics: How fields push codes: overdamped, or underdamped, with inertia.
         limit: Measure on at most so many test images.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
         fresh: Begin anew, whatever is in the folder.
@@ -37,6 +38,7 @@ class Demo:
     steps: int | None = None
     seed: int = 0
     batch_size: int = 128
+    dynamics: str = "overdamped"
     limit: int | None = None
     device: str = "auto"
     fresh: bool = False
@@ -60,7 +62,7 @@ class Demo:
         )
         return carry_out(
             Run(self.out.expanduser()),
-            chosen.with_training(training),
+            chosen.with_training(training).with_dynamics(self.dynamics),
             load_subject("digits"),
             pick_device(self.device),
             limit=self.limit,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from flowdis._checks import check_positive
 from flowdis.cli.options import pick_device
 from flowdis.cli.pipeline import carry_out
 from flowdis.cli.runs import Run
@@ -42,7 +43,10 @@ class Train:
         batch_size: Sequences per step.
         frames: Frames of each sequence, beside its first, that are decoded per step.
         learning_rate: The highest learning rate.
-        field: The kind of field: helmholtz, potential, solenoidal, linear or constant.
+        field: The kind of field: helmholtz, potential, solenoidal, wave, linear or constant.
+        dynamics: How fields push codes: overdamped, or underdamped, with inertia.
+        damping: How fast underdamped motion loses its momentum, per amount.
+        stiffness: The frequency of the spring that holds underdamped motion to the origin.
         dim: The number of latents.
         likelihood: The likelihood of pixels: bernoulli or gaussian.
         limit: Measure on at most so many test images.
@@ -64,6 +68,9 @@ class Train:
     frames: int | None = None
     learning_rate: float | None = None
     field: str | None = None
+    dynamics: str | None = None
+    damping: float | None = None
+    stiffness: float | None = None
     dim: int | None = None
     likelihood: str | None = None
     limit: int | None = None
@@ -115,7 +122,20 @@ class Train:
         if self.field is not None:
             made["field_options"] = {}  # those of the recipe are for its own kind
         chosen = replace(chosen, **{name: value for name, value in made.items() if value is not None})
+        chosen = self._moved(chosen)
         twice = [name for index, name in enumerate(self.transforms) if name in self.transforms[:index]]
         if twice:
             raise ValueError(f"`transforms` must be different names, got {twice[0]} twice")
         return chosen
+
+    def _moved(self, chosen: Recipe) -> Recipe:
+        """The recipe with the dynamics that was asked for."""
+        given = {"damping": self.damping, "stiffness": self.stiffness}
+        options = {name: value for name, value in given.items() if value is not None}
+        dynamics = self.dynamics or chosen.dynamics
+        if options and dynamics != "underdamped":
+            name, value = next(iter(options.items()))
+            raise ValueError(f"`{name}` must be left out unless `dynamics` is underdamped, got {value} for {dynamics}")
+        for name, value in options.items():
+            check_positive(name, value, zero=True)
+        return chosen if self.dynamics is None and not options else chosen.with_dynamics(dynamics, options)

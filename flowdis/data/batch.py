@@ -69,8 +69,8 @@ class SequenceBatch:
 
     @property
     def path(self) -> Path:
-        """The path of amounts (S, B, K) that the frames lie on."""
-        return Path(self.names, self.amounts)
+        """The path of amounts (S, B, K) that the frames lie on, with clocks that run on from x_0."""
+        return Path(self.names, self.amounts).running()
 
     def truth(
         self,

@@ -3,9 +3,11 @@
 from flowdis.dynamics.base import Dynamics, FlowError
 from flowdis.dynamics.overdamped import Overdamped
 from flowdis.dynamics.solver import SOLVERS, Solver
+from flowdis.dynamics.splitting import advance
 from flowdis.dynamics.transport import Trajectory, frame_times, transport
+from flowdis.dynamics.underdamped import Underdamped
 
-DYNAMICS = {"overdamped": Overdamped}
+DYNAMICS: dict[str, type[Overdamped] | type[Underdamped]] = {"overdamped": Overdamped, "underdamped": Underdamped}
 
 __all__ = [
     "DYNAMICS",
@@ -15,6 +17,8 @@ __all__ = [
     "Overdamped",
     "Solver",
     "Trajectory",
+    "Underdamped",
+    "advance",
     "frame_times",
     "transport",
 ]

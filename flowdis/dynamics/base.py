@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from flowdis.fields import VelocityField
 
-__all__ = ["Dynamics", "FlowError"]
+__all__ = ["Densities", "Dynamics", "FlowError", "Momenta", "State"]
+
+# The batch of states has a name of its own: it is that of the latents broadcast with that of the amounts.
+State = Float[Tensor, "*states S"]
+Momenta = Float[Tensor, "*states D"]
+Densities = Float[Tensor, "*states"]
 
 
 class FlowError(RuntimeError):
@@ -25,7 +32,13 @@ class Dynamics(Protocol):
         ...
 
     def lift(self, z: Tensor, field: VelocityField) -> Tensor:
-        """Turns latents (*, D) into states (*, S) at the start of a path."""
+        """Turns latents (*, D) into states (*, S) at the start of a path, whose first mix `field` is bound to."""
+        ...
+
+    def lift_density(
+        self, z: Tensor, field: VelocityField, log_q: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same where latents have log-densities (*): states that have a density, and its logarithm (*)."""
         ...
 
     def project(self, state: Tensor) -> Tensor:

@@ -1,43 +1,21 @@
-"""One segment of a path, integrated: torchdiffeq for the deterministic flow, Euler-Maruyama for the noisy one."""
+"""One segment of a path, integrated: by torchdiffeq, by Euler-Maruyama with noise, by splitting with inertia."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from flowdis.dynamics.base import Dynamics, FlowError
+from flowdis.dynamics.base import Dynamics
+from flowdis.dynamics.segments import Piece, Segment, flow_error
 from flowdis.dynamics.solver import Solver
-from flowdis.fields import FieldBank, VelocityField
+from flowdis.dynamics.splitting import split
+from flowdis.dynamics.underdamped import Underdamped
+from flowdis.fields import VelocityField
 
-__all__ = ["Segment", "Piece", "flow_error", "integrate"]
-
-
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """What one segment needs: the bank, its names, the amounts (*, K), the clocks (*, K), the times to return."""
-
-    bank: FieldBank
-    index: int
-    amounts: Tensor
-    clock: Tensor
-    stops: list[float]
-
-    def rows(self, index: Tensor) -> Segment:
-        """The segment of some samples of a flat batch."""
-        return Segment(self.bank, self.index, self.amounts[index], self.clock[index], self.stops)
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """States (T, *, S) at a segment's stops, log-densities (T, *) or None, and the number of field evaluations."""
-
-    states: Tensor
-    log_q: Tensor | None
-    nfe: int
+__all__ = ["integrate"]
 
 
 def integrate(
@@ -89,6 +67,8 @@ def _solve(
     solver: Solver,
     generator: torch.Generator | None,
 ) -> Piece:
+    if isinstance(dynamics, Underdamped):
+        return split(segment, state, log_q, steps, dynamics, solver, generator)
     field = segment.bank(segment.amounts, segment.clock)
     if dynamics.temperature > 0:
         return _euler_maruyama(field, segment, state, steps, dynamics, solver, generator)
@@ -160,16 +140,3 @@ def _euler_maruyama(
         spread = math.sqrt(2 * dynamics.temperature * step)
         path.append(path[-1] + step * dynamics.drift(field, path[-1], start) + spread * noise)
     return Piece(torch.stack([path[i] for i in indices]), None, len(grid) - 1)
-
-
-def flow_error(names: tuple[str, ...], amounts: Tensor, state: Tensor, time: float, reason: str) -> FlowError:
-    """The error of an integration that failed at `time`: names the moved flows and the sample farthest out."""
-    flat = state.reshape(-1, state.shape[-1])
-    size = torch.where(torch.isfinite(flat), flat.abs(), torch.inf).amax(-1)
-    sample = int(size.argmax())
-    rows = amounts.expand(*state.shape[:-1], -1).reshape(-1, amounts.shape[-1])
-    moved = [name for name, amount in zip(names, rows[sample].tolist(), strict=True) if amount] or ["no flow"]
-    return FlowError(
-        f"flow of {' + '.join(moved)} failed at sample {sample}, time {time:.4g} of the path: {reason}; "
-        "smaller amounts, more steps or a smoother field may help"
-    )

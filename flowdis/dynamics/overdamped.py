@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from flowdis._checks import check_positive
@@ -38,6 +39,12 @@ class Overdamped:
     def lift(self, z: Latent, field: VelocityField) -> Latent:
         """Returns the latents (*, D): they are the state."""
         return z
+
+    def lift_density(
+        self, z: Latent, field: VelocityField, log_q: Scalar, generator: torch.Generator | None
+    ) -> tuple[Latent, Scalar]:
+        """Returns the latents (*, D) and their log-densities (*): those of the state."""
+        return z, log_q
 
     def project(self, state: Latent) -> Latent:
         """Returns the state (*, D): it is the latent."""

@@ -20,6 +20,9 @@ SOLVERS = {"rk4": 4, "midpoint": 2, "euler": 1, "dopri5": 5}
 class Solver:
     """The numerical method of a transport.
 
+    Underdamped motion is integrated by symmetric splitting, which evaluates the field once a step: it takes as many
+    steps as the method would take evaluations. It has fixed steps and no adjoint.
+
     Arguments:
         method: "rk4", "midpoint" or "euler" with fixed steps, so that a sample's result never depends on its batch
             mates; or "dopri5", whose adaptive steps are shared by the batch and so couple it.

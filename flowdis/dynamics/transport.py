@@ -11,9 +11,12 @@ from torch import Tensor
 from flowdis._checks import check_finite, check_floating, check_last
 from flowdis._types import FrameLatents, Latent, Scalar
 from flowdis.dynamics.base import Dynamics
-from flowdis.dynamics.integrate import Segment, flow_error, integrate
+from flowdis.dynamics.integrate import integrate
 from flowdis.dynamics.overdamped import Overdamped
+from flowdis.dynamics.retrace import follow, mirrored, retraced
+from flowdis.dynamics.segments import Piece, Segment, first_motion, flow_error
 from flowdis.dynamics.solver import Solver
+from flowdis.dynamics.underdamped import Underdamped
 from flowdis.fields import FieldBank
 from flowdis.paths import Path
 
@@ -26,7 +29,7 @@ class Trajectory:
 
     Arguments:
         z: The latents at the T times asked for, with shape (T, *, D).
-        log_q: Their log-densities in nats, with shape (T, *), or None where none was asked for.
+        log_q: The log-densities of the states in nats, with shape (T, *), or None where none was asked for.
         states: The states of the dynamics, with shape (T, *, S).
         times: The T times, in segments from the path's start.
         nfe: How many times the field was evaluated.
@@ -80,7 +83,10 @@ def transport(
 ) -> Trajectory:
     r"""Pushes latents along a path, and their log-density with them.
 
-    With log-density, :math:`d \log q / ds = - \nabla \cdot v` along the deterministic flow.
+    With log-density, :math:`d \log q / ds = - \nabla \cdot v` along the deterministic flow, or g D per unit of time for
+    underdamped motion, where it is the density of latent and momentum.
+
+    Underdamped motion retraces its states where the path comes back on its way, as in `path >> ~path`.
 
     Arguments:
         bank: The K fields.
@@ -88,16 +94,17 @@ def transport(
         z: The latents at the path's start, with shape (*, D).
         dynamics: How the field pushes the latents; overdamped and without noise where left out.
         frames: Which times to return; see `frame_times`.
-        log_q: The log-density of `z` in nats, with shape (*); its transported values are returned when given.
+        log_q: The log-density of `z` in nats, with shape (*); the transported one of the states is returned when given.
         solver: The numerical method; fixed Runge-Kutta steps that follow the amount where left out.
-        generator: The source of the noise, needed at temperatures above 0.
+        generator: The source of the noise, needed at temperatures above 0, and of the momentum at the start of
+            underdamped motion where a density is asked for.
 
     Returns:
         The trajectory, time first.
 
     Raises:
-        ValueError: if shapes do not match, the path belongs to another model, `z` is not finite, or a density is
-            asked for at a temperature above 0.
+        ValueError: if shapes do not match, the path belongs to another model, `z` is not finite, a density is
+            asked for at a temperature above 0, or the solver does not suit the dynamics.
         FlowError: if a state stops being finite or an adaptive step underflows; the message names the flow, the
             sample and the time.
 
@@ -106,35 +113,54 @@ def transport(
     """
     dynamics = Overdamped() if dynamics is None else dynamics
     solver = Solver() if solver is None else solver
-    _check(bank, path, z, dynamics, log_q, generator)
+    _check(bank, path, z, dynamics, log_q, solver, generator)
     times = frame_times(frames, path.segments)
     half = z.dtype in (torch.float16, torch.bfloat16)
     work = z.float() if half else z
     path = path.to(work)
     batch = torch.broadcast_shapes(work.shape[:-1], path.batch_shape)
-    density = None if log_q is None else log_q.to(work).expand(batch)
-    state = dynamics.lift(work.expand(*batch, work.shape[-1]), bank(path.amounts[0], path.clock(0)))
-    kept, kept_density, nfe = [], [], 0
-    for index in range(path.segments):
-        asked = [t - index for t in times if index < t <= index + 1 or t == index == 0]
-        more = times[-1] > index + 1
-        stops = [*asked, 1.0] if more else asked
-        segment = Segment(bank, index, path.amounts[index], path.clock(index), stops)
-        piece = integrate(segment, state, density, dynamics, solver, generator)
-        kept.append(piece.states[: len(asked)])
-        state, nfe = piece.states[-1], nfe + piece.nfe
-        if piece.log_q is not None:
-            kept_density.append(piece.log_q[: len(asked)])
-            density = piece.log_q[-1]
-        if not more:
-            break
-    states = torch.cat(kept)
-    densities = torch.cat(kept_density) if density is not None else None
+    work, first = work.expand(*batch, work.shape[-1]), bank(*first_motion(path))
+    if log_q is None:
+        state, density = dynamics.lift(work, first), None
+    else:
+        state, density = dynamics.lift_density(work, first, log_q.to(work).expand(batch), generator)
+    states, densities, nfe = _along(bank, path, state, density, times, dynamics, solver, generator)
     _check_result(bank, path, states, times, densities)
     latents = dynamics.project(states)
     if half:
         latents = latents.to(z.dtype)
     return Trajectory(latents, densities, states, torch.tensor(times, dtype=work.dtype), nfe)
+
+
+def _along(
+    bank: FieldBank,
+    path: Path,
+    state: Tensor,
+    log_q: Tensor | None,
+    times: list[float],
+    dynamics: Dynamics,
+    solver: Solver,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, Tensor | None, int]:
+    """States (T, *, S) at times along the path, their log-densities (T, *), and the evaluations of the field."""
+    count = max(1, math.ceil(times[-1]))
+    asked = [[t - i for t in times if i < t <= i + 1 or t == i == 0] for i in range(count)]
+    ways = retraced(path) if isinstance(dynamics, Underdamped) else None
+    ways = None if ways is None else ways[:count]
+    stops = mirrored([[*own, 1.0] if i + 1 < count else own for i, own in enumerate(asked)], ways)
+    pieces: list[Piece] = []
+    for i in range(count):
+        forward = None
+        if ways is None or bool((ways[i] < 0).any()):
+            segment = Segment(bank, i, path.amounts[i], path.clock(i), stops[i])
+            forward = integrate(segment, state, log_q, dynamics, solver, generator)
+        piece = follow(i, stops, ways, pieces, forward)
+        state, log_q = piece.states[-1], None if piece.log_q is None else piece.log_q[-1]
+        pieces.append(piece)
+    where = [(i, stops[i].index(time)) for i in range(count) for time in asked[i]]
+    states = torch.stack([pieces[i].states[row] for i, row in where])
+    densities = [density[row] for i, row in where if (density := pieces[i].log_q) is not None]
+    return states, torch.stack(densities) if densities else None, sum(piece.nfe for piece in pieces)
 
 
 def _check(
@@ -143,6 +169,7 @@ def _check(
     z: Tensor,
     dynamics: Dynamics,
     log_q: Tensor | None,
+    solver: Solver,
     generator: torch.Generator | None,
 ) -> None:
     if tuple(path.names) != tuple(bank.names):
@@ -164,6 +191,8 @@ def _check(
         raise ValueError(f"`log_q` can only be transported without noise, got temperature {dynamics.temperature}")
     if dynamics.temperature > 0 and generator is None:
         raise ValueError("`generator` must be given at temperatures above 0, got None")
+    if isinstance(dynamics, Underdamped) and solver.adaptive:
+        raise ValueError(f"`solver` must take fixed steps for underdamped motion, got method {solver.method!r}")
 
 
 def _check_result(bank: FieldBank, path: Path, states: Tensor, times: list[float], log_q: Tensor | None) -> None:

@@ -8,11 +8,13 @@ from flowdis.fields.helmholtz import HelmholtzField
 from flowdis.fields.linear import ConstantField, LinearField
 from flowdis.fields.potential import PotentialField
 from flowdis.fields.solenoidal import SolenoidalField
+from flowdis.fields.wave import WaveField
 
 FIELDS: dict[str, type[FieldBank]] = {
     "potential": PotentialField,
     "solenoidal": SolenoidalField,
     "helmholtz": HelmholtzField,
+    "wave": WaveField,
     "linear": LinearField,
     "constant": ConstantField,
 }
@@ -27,4 +29,5 @@ __all__ = [
     "PotentialField",
     "SolenoidalField",
     "VelocityField",
+    "WaveField",
 ]

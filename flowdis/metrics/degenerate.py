@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from flowdis._checks import check_finite, check_last
 from flowdis._types import Images
+from flowdis.dynamics import Dynamics
 from flowdis.fields import FIELDS, ConstantField, FieldBank, VelocityField
 from flowdis.fields.base import Mix
 from flowdis.metrics.seeds import draw_seed
@@ -136,26 +137,28 @@ def static_flow(model: LatentFlow) -> FieldBank:
 
 
 @torch.no_grad()
-def step_lengths(bank: FieldBank, z: _Codes, *, amount: float = 1.0) -> _Lengths:
+def step_lengths(bank: FieldBank, z: _Codes, *, amount: float = 1.0, dynamics: Dynamics | None = None) -> _Lengths:
     r"""How far each flow moves codes, :math:`\sqrt{E |\phi_k^a(z) - z|^2}`, with shape (K,), in float64.
 
     Arguments:
         bank: The flows.
         z: The codes, with shape (N, D).
         amount: The amount a that each flow runs.
+        dynamics: How flows push codes, without noise; overdamped where left out.
 
     Raises:
         FlowError: if a flow cannot be integrated.
     """
     count = len(bank.names)
     flows = torch.arange(count).repeat_interleave(len(z))
-    ends = single_flow_ends(bank, z.repeat(count, 1), flows, torch.full((len(flows),), amount))
+    runs = torch.full((len(flows),), amount)
+    ends = single_flow_ends(bank, z.repeat(count, 1), flows, runs, dynamics=dynamics)
     return (ends.unflatten(0, (count, len(z))) - z).double().square().sum(-1).mean(-1).sqrt()
 
 
 @torch.no_grad()
 def random_flows(model: LatentFlow, z: _Codes, *, generator: torch.Generator, amount: float = 1.0) -> FieldBank:
-    """Untrained flows of the model's own kind, that move codes as far as the model's flows do.
+    """Untrained overdamped flows of the model's own kind of field, that move codes as far as the model's flows do.
 
     Of a kind that cannot be built anew, as the model was made with fields of the user's own, random potentials
     take the place.
@@ -178,7 +181,7 @@ def random_flows(model: LatentFlow, z: _Codes, *, generator: torch.Generator, am
     fresh = build(model.names, model.dim, generator=torch.Generator().manual_seed(draw_seed(generator)), **options)
     bank = RescaledField(fresh, torch.ones(len(model.names))).to(device=model.device, dtype=model.dtype)
     bank.requires_grad_(False)
-    wanted = step_lengths(model.fields, z, amount=amount)
+    wanted = step_lengths(model.fields, z, amount=amount, dynamics=model.noiseless)
     for _ in range(_CORRECTIONS):
         reached = step_lengths(bank, z, amount=amount)
         factors = torch.where(wanted > 0, wanted / torch.where(reached > 0, reached, 1.0), 0.0)

@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flowdis._checks import check_finite, check_positive
+from flowdis.dynamics import Dynamics
 from flowdis.fields import FieldBank
 from flowdis.metrics.batches import Stills, check_stills, codes, slices
 from flowdis.metrics.degenerate import degenerate_flows
@@ -242,7 +243,8 @@ def variation_predictability(
     run_seeds = [draw_seed(generator) for _ in range(seeds)]
 
     def confusions(bank: FieldBank, runs: int) -> Tensor:
-        seen = _differences(model, bank, z, place, flows, amounts, batch_size)
+        dynamics = model.noiseless if bank is model.fields else None
+        seen = _differences(model, bank, z, place, flows, amounts, dynamics, batch_size)
         found = [
             pair_confusion(seen, flows, len(model.names), seed=seed, train_share=train_share, steps=steps)
             for seed in run_seeds[:runs]
@@ -269,11 +271,18 @@ def _draw(
 
 
 def _differences(
-    model: LatentFlow, bank: FieldBank, z: Tensor, place: Tensor, flows: Tensor, amounts: Tensor, batch_size: int
+    model: LatentFlow,
+    bank: FieldBank,
+    z: Tensor,
+    place: Tensor,
+    flows: Tensor,
+    amounts: Tensor,
+    dynamics: Dynamics | None,
+    batch_size: int,
 ) -> _Differences:
     """The decoded image at the end of each pair's flow, minus the one at its start, shrunk, in float32."""
     starts = z[place.to(z.device)]
-    ends = single_flow_ends(bank, starts, flows, amounts, batch_size=batch_size)
+    ends = single_flow_ends(bank, starts, flows, amounts, dynamics=dynamics, batch_size=batch_size)
     before = torch.cat([shrink(model.decode(z[piece])).float() for piece in slices(len(z), batch_size)])
     differences = before.new_zeros(len(place), *before.shape[1:])
     for piece in slices(len(place), batch_size):

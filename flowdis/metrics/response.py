@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from flowdis.data.scenes import Scenes
+from flowdis.dynamics import Dynamics
 from flowdis.fields import FieldBank
 from flowdis.metrics.batches import Stills, check_scenes, codes, slices
 from flowdis.metrics.degenerate import degenerate_flows
@@ -76,15 +77,16 @@ def response_matrix(
     read = _read_columns(probes, accuracy, poses.values)
     banks = degenerate_flows(model, z[:_MEASURED], generator=generator) | dict(controls or {})
 
-    def responses(bank: FieldBank) -> tuple[Tensor, Tensor]:
+    def responses(bank: FieldBank, dynamics: Dynamics | None = None) -> tuple[Tensor, Tensor]:
         found = []
         for k, sign in enumerate(signs):
-            ends = single_flow_ends(bank, z, torch.full((count,), k), sign, batch_size=batch_size)
+            flows = torch.full((count,), k)
+            ends = single_flow_ends(bank, z, flows, sign, dynamics=dynamics, batch_size=batch_size)
             found.append(_means(probes, shown, _decoded(model, probes, ends, batch_size), scale, sign))
         distances, signed = zip(*found, strict=True)
         return torch.stack(distances), torch.stack(signed)
 
-    matrix, signed = responses(model.fields)
+    matrix, signed = responses(model.fields, model.noiseless)
     moved, truth = _true_motions(probes, poses, scale, generator, batch_size)
     scores = {name: response_scores(responses(bank)[0], read)[0] for name, bank in banks.items()}
     return ResponseMatrix(

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowdis.dynamics import Solver, transport
+from flowdis.dynamics import Dynamics, Solver, transport
 from flowdis.fields import FieldBank
 from flowdis.metrics.batches import slices
 from flowdis.paths import Path
@@ -24,6 +24,7 @@ def single_flow_ends(
     flows: Int[Tensor, "N"],
     amounts: Float[Tensor, "N"],
     *,
+    dynamics: Dynamics | None = None,
     solver: Solver = _SOLVER,
     batch_size: int = 250,
 ) -> _Codes:
@@ -36,6 +37,7 @@ def single_flow_ends(
         z: The codes, with shape (N, D).
         flows: The number of the flow that each code follows, with shape (N).
         amounts: The amount that it runs, with shape (N).
+        dynamics: How flows push codes, without noise; overdamped where left out.
         solver: The numerical method; eight Runge-Kutta steps per amount where left out, which leave an error of a few
             hundred-thousandths of the way of trained flows: nothing that shows in an image.
         batch_size: How many codes are moved at a time.
@@ -52,5 +54,5 @@ def single_flow_ends(
         row[0, int(flow)] = amount
         for piece in slices(len(members), batch_size):
             chosen = members[piece]
-            ends[chosen] = transport(bank, Path(bank.names, row), z[chosen], solver=solver).z[-1]
+            ends[chosen] = transport(bank, Path(bank.names, row), z[chosen], dynamics=dynamics, solver=solver).z[-1]
     return ends

@@ -39,6 +39,8 @@ def undo_error(
 ) -> UndoError:
     """The error of going along a path and back along its inverse, which only the solver makes.
 
+    Underdamped motion retraces its states on the way back, so it is 0 for a model of that kind.
+
     Arguments:
         model: The model; neither its mode nor its gradients are touched.
         images: The images, with shape (N, C, H, W), in [0, 1].

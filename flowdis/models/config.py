@@ -8,7 +8,7 @@ from dataclasses import field as dataclass_field
 from typing import Any
 
 from flowdis._checks import check_choice, check_positive
-from flowdis.dynamics import Solver
+from flowdis.dynamics import DYNAMICS, Solver
 from flowdis.fields import FIELDS
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.topographic import ENCODERS
@@ -37,7 +37,10 @@ class LatentFlowConfig:
         field_options: Keyword arguments of that kind, beside names and dim.
         likelihood: "bernoulli" or "gaussian".
         noise: The scale of the Gaussian likelihood, in units of pixel values.
-        temperature: The temperature of the overdamped dynamics.
+        dynamics: How the fields push codes, a name in `DYNAMICS`.
+        dynamics_options: Of underdamped dynamics, the arguments of `Underdamped` beside the temperature, and
+            "learned": which of damping, stiffness and coupling are learned, from those values on.
+        temperature: The temperature of the dynamics.
         solver: The numerical method of transports outside training.
         own_modules: Which of "encoder", "decoder", "fields" are the user's own, to be passed in on loading.
 
@@ -57,6 +60,8 @@ class LatentFlowConfig:
     field_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     likelihood: str = "bernoulli"
     noise: float = 0.05
+    dynamics: str = "overdamped"
+    dynamics_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     temperature: float = 0.0
     solver: Solver = Solver()
     own_modules: tuple[str, ...] = ()
@@ -65,6 +70,7 @@ class LatentFlowConfig:
         check_choice("encoder", self.encoder, tuple(ENCODERS))
         check_choice("field", self.field, tuple(FIELDS))
         check_choice("likelihood", self.likelihood, tuple(LIKELIHOODS))
+        check_choice("dynamics", self.dynamics, tuple(DYNAMICS))
         check_positive("dim", self.dim)
         check_positive("noise", self.noise)
         check_positive("temperature", self.temperature, zero=True)

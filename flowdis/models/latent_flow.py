@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from flowdis._checks import check_choice
 from flowdis._types import Images, Latent, Scalar
-from flowdis.dynamics import Overdamped, Solver, Trajectory, transport
+from flowdis.dynamics import Overdamped, Solver, Trajectory, Underdamped, transport
 from flowdis.fields import FIELDS, FieldBank
 from flowdis.models.autoencoder import ConvDecoder, default_channels
 from flowdis.models.config import LatentFlowConfig
 from flowdis.models.likelihood import LIKELIHOODS
+from flowdis.models.motion import Motion
 from flowdis.models.posterior import Posterior
 from flowdis.models.storage import read_model, write_model
 from flowdis.models.topographic import ENCODERS
@@ -95,7 +96,8 @@ class LatentFlow(
             kind: Callable[..., FieldBank] = FIELDS[config.field]
             fields = kind(names, config.dim, generator=generator, **config.field_options)
             config = replace(config, field_options=fields.config())
-        self.config = replace(config, own_modules=own)
+        self.motion = Motion(config.dynamics, config.temperature, config.dynamics_options)
+        self.config = replace(config, own_modules=own, dynamics_options=self.motion.config())
         self.encoder, self.decoder, self.fields = encoder, decoder, fields
         if tuple(self.fields.names) != names or self.fields.dim != config.dim:
             raise ValueError(
@@ -123,6 +125,16 @@ class LatentFlow(
     def dim(self) -> int:
         """The number D of latents."""
         return self.config.dim
+
+    @property
+    def dynamics(self) -> Overdamped | Underdamped:
+        """How the fields push codes, with learned numbers as they are now."""
+        return self.motion()
+
+    @property
+    def noiseless(self) -> Overdamped | Underdamped:
+        """The same at temperature 0."""
+        return replace(self.motion(), temperature=0.0)
 
     @property
     def device(self) -> torch.device:
@@ -177,7 +189,7 @@ class LatentFlow(
             self.fields,
             path,
             z,
-            dynamics=Overdamped(self.config.temperature),
+            dynamics=self.dynamics,
             frames=frames,
             log_q=log_q,
             solver=solver or self.config.solver,

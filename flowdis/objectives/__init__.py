@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowdis.objectives.base import Bound, Draw, Objective
-from flowdis.objectives.flow_bound import FlowBound, Weights, bound, kl_path, log_prior
+from flowdis.objectives.flow_bound import FlowBound, Weights, bound, kl_path, log_momentum_prior, log_prior
 from flowdis.objectives.regularisers import energy, hamilton_jacobi, start_speed
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "energy",
     "hamilton_jacobi",
     "kl_path",
+    "log_momentum_prior",
     "log_prior",
     "start_speed",
 ]

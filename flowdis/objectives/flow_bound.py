@@ -4,7 +4,8 @@ Every term is kept per sample until the one final mean. The model is
 
     p(x_{0:T}, z_0 | A) = p(z_0) prod_t p(x_t | z_t(z_0, A)),    q(z_0 | x_0) = N(mu(x_0), diag sigma^2(x_0)),
 
-with z_t the flow of z_0 along the path A.
+with z_t the flow of z_0 along the path A. For underdamped dynamics it is the model whose momentum starts in
+N(launch velocity, spread^2 I), drawn with z_0, and `kl_path` compares densities of latent and momentum.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from torch import Tensor, nn
 from flowdis._checks import check_positive
 from flowdis._types import FrameAmounts, FrameLatents, Latent
 from flowdis.data.batch import SequenceBatch
-from flowdis.dynamics import Solver
+from flowdis.dynamics import Solver, Underdamped
 from flowdis.models import LatentFlow, gaussian_log_density
 from flowdis.objectives.base import Bound, Objective
 from flowdis.objectives.regularisers import energy, hamilton_jacobi, start_speed
 
-__all__ = ["FlowBound", "Weights", "bound", "kl_path", "log_prior"]
+__all__ = ["FlowBound", "Weights", "bound", "kl_path", "log_momentum_prior", "log_prior"]
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,21 @@ def log_prior(z: FrameLatents, lengths: FrameAmounts, log_diffusion: Tensor) -> 
     return gaussian_log_density(z, 0.0, 0.5 * variance.log().unsqueeze(-1).expand_as(z))
 
 
+def log_momentum_prior(momentum: FrameLatents, log_std: Tensor) -> Tensor:
+    """The log-density in nats of the prior of momenta, N(0, sigma^2 I) at every time, with shape (T, *).
+
+    Arguments:
+        momentum: The momenta, with shape (T, *, D).
+        log_std: The logarithm of sigma, with shape ().
+    """
+    return gaussian_log_density(momentum, 0.0, log_std.expand_as(momentum))
+
+
 def kl_path(log_q: Tensor, log_p: Tensor) -> Tensor:
     """The mean over frames of log q_t(z_t) - log p_t(z_t), (T, *) to (*): one sample's estimate of a divergence.
 
     The prior must not ride the posterior's own flow: a divergence does not change under a common
-    deterministic flow, and the term would be empty.
+    deterministic flow, and the term would be empty. A divergence of latent and momentum is at least that of the latent.
     """
     return (log_q - log_p).mean(0)
 
@@ -115,9 +126,12 @@ def bound(
     z, times = trajectory.z[1:], batch.times[1:]
     if trajectory.log_q is not None:
         log_p = log_prior(z, path.elapsed(times, absolute=True), model.log_diffusion)
+        dynamics, log_std = model.dynamics, model.motion.log_momentum
+        if isinstance(dynamics, Underdamped) and log_std is not None:
+            log_p = log_p + log_momentum_prior(dynamics.momentum(trajectory.states[1:]), log_std)
         terms["kl_path"] = kl_path(trajectory.log_q[1:], log_p)
     if weights.energy > 0:
-        terms["energy"] = energy(model, path, z, times)
+        terms["energy"] = energy(model, path, trajectory.states[1:], times)
     if weights.hamilton_jacobi > 0:
         terms["hamilton_jacobi"] = hamilton_jacobi(model, path, z, times)
     if weights.start_speed > 0:
@@ -132,7 +146,7 @@ class FlowBound(Objective):
 
     Arguments:
         weights: The weights of its terms.
-        solver_steps: Runge-Kutta steps per segment.
+        solver_steps: Runge-Kutta steps per segment, or for underdamped dynamics four times as many of splitting.
 
     Raises:
         ValueError: if `solver_steps` is not positive.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from flowdis._types import FrameLatents, Latent
+from flowdis.dynamics.segments import unit_mix
 from flowdis.fields import PotentialField
 from flowdis.models import LatentFlow
 from flowdis.paths import Path
@@ -12,19 +13,21 @@ from flowdis.paths import Path
 __all__ = ["energy", "hamilton_jacobi", "start_speed"]
 
 
-def energy(model: LatentFlow, path: Path, z: FrameLatents, times: Tensor) -> Tensor:
-    r"""The kinetic energy :math:`\int |v|^2 / 2 \, ds` of each sample, (*), by the mean over its frames.
+def energy(model: LatentFlow, path: Path, states: FrameLatents, times: Tensor) -> Tensor:
+    r"""The kinetic energy :math:`\int |dz / ds|^2 / 2 \, ds` of each sample, (*), by the mean over its frames.
 
     Arguments:
         model: The model whose fields push the latents.
         path: The path, of S segments.
-        z: The latents at `times`, with shape (T, *, D).
+        states: The states of its dynamics at `times`, with shape (T, *, S): the latents where it is overdamped.
         times: The T times in [0, S].
     """
-    path = _per_sample(path, z)
+    path = _per_sample(path, states)
     segments = (times.to(path.amounts) - 1e-6).clamp(min=0).long()
-    clock = path.elapsed(times)
-    velocity = model.fields(path.amounts[segments], clock)(z, 0.0)
+    mix, length = unit_mix(path.amounts[segments])
+    dynamics = model.dynamics
+    rate = dynamics.drift(model.fields(mix, path.elapsed(times)), states, 0.0)
+    velocity = length.unsqueeze(-1) * dynamics.project(rate)
     return path.segments * 0.5 * velocity.square().sum(-1).mean(0)
 
 

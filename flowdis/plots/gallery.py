@@ -96,8 +96,8 @@ class _Walk:
 
     def edit(self, model: LatentFlow, images: Tensor) -> Tensor:
         """The model's edits (T, N, C, H, W) of images (N, C, H, W), without noise."""
-        solver = model.config.solver
-        moved = transport(model.fields, self.path, encode(model, images), frames=self.times, solver=solver)
+        solver, dynamics, z = model.config.solver, model.noiseless, encode(model, images)
+        moved = transport(model.fields, self.path, z, dynamics=dynamics, frames=self.times, solver=solver)
         edited = decode(model, moved.z[-1] if self.times is None else moved.z)
         return edited.to(device=images.device, dtype=images.dtype)
 

@@ -146,7 +146,8 @@ def _panel(
 
 def _moved(model: LatentFlow, path: Path, z: Tensor, frames: Tensor | None = None) -> Tensor:
     """Codes (T, N, D) along a path, without noise."""
-    return transport(model.fields, path, z, frames=frames, solver=model.config.solver).z
+    solver = model.config.solver
+    return transport(model.fields, path, z, dynamics=model.noiseless, frames=frames, solver=solver).z
 
 
 def _plane(path: Tensor) -> _Plane:

@@ -23,6 +23,7 @@ from flowdis.data import (
     units_of,
 )
 from flowdis.data.protocols import even_motions
+from flowdis.dynamics import DYNAMICS
 from flowdis.models import LatentFlow, LatentFlowConfig
 from flowdis.objectives import Objective, Weights
 from flowdis.paths import Unit
@@ -47,6 +48,8 @@ class Recipe:
         poses: How many poses a transformation takes by even steps; anywhere, at any speed, where left out.
         field: The kind of field.
         field_options: Keyword arguments of that kind, beside names and dim.
+        dynamics: How the fields push codes.
+        dynamics_options: The options of that dynamics, as of `LatentFlowConfig`.
         encoder: The kind of encoder.
         encoder_options: Keyword arguments of that kind.
         dim: The number D of latents.
@@ -65,6 +68,8 @@ class Recipe:
     poses: int | None = None
     field: str = "helmholtz"
     field_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    dynamics: str = "overdamped"
+    dynamics_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     encoder: str = "conv"
     encoder_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     dim: int = 64
@@ -91,6 +96,8 @@ class Recipe:
             decoder_hidden=self.decoder_hidden,
             field=self.field,
             field_options=self.field_options,
+            dynamics=self.dynamics,
+            dynamics_options=self.dynamics_options,
             likelihood=self.likelihood,
         )
         with torch.random.fork_rng(devices=[]):
@@ -107,6 +114,21 @@ class Recipe:
     def with_training(self, training: TrainingConfig) -> Recipe:
         """The same recipe with other settings of the trainer."""
         return replace(self, training=training)
+
+    def with_dynamics(self, dynamics: str, options: Mapping[str, Any] | None = None) -> Recipe:
+        """The same recipe for codes that are pushed in another way.
+
+        Arguments:
+            dynamics: A name in `DYNAMICS`.
+            options: Its options, as of `LatentFlowConfig`; the defaults where left out.
+
+        Raises:
+            ValueError: if the name is unknown, or the recipe fits its flows to codes, which makes them overdamped.
+        """
+        check_choice("dynamics", dynamics, tuple(DYNAMICS))
+        if self.objective is not None and dynamics != "overdamped":
+            raise ValueError(f"`dynamics` must be overdamped for {self.name}, whose flows are fitted, got {dynamics!r}")
+        return replace(self, dynamics=dynamics, dynamics_options=dict(options or {}))
 
     def with_transformations(self, names: Sequence[str], known: Mapping[str, Transformation] = TRANSFORMS) -> Recipe:
         """The same recipe for other transformations, each moved as the recipe has it, or would have it.

@@ -15,6 +15,7 @@ from flowdis.fields import (
     LinearField,
     PotentialField,
     SolenoidalField,
+    WaveField,
 )
 
 NAMES = ("rotate", "scale", "hue")
@@ -58,6 +59,11 @@ def _potential(depth: int, clocked: bool) -> Callable[[], FieldBank]:
     return lambda: PotentialField(NAMES, DIM, hidden=6, depth=depth, clocked=clocked, generator=_generator())
 
 
+def _wave(**options: object) -> Callable[[], FieldBank]:
+    # Fast and strongly damped, so that some modes are overdamped and some are not.
+    return lambda: WaveField(NAMES, DIM, hidden=6, speed=1.1, damping=2.0, generator=_generator(), **options)
+
+
 BUILDERS: dict[str, Callable[[], FieldBank]] = {
     "potential": _potential(1, False),
     "potential-clocked": _potential(1, True),
@@ -67,12 +73,27 @@ BUILDERS: dict[str, Callable[[], FieldBank]] = {
     "solenoidal-two": lambda: SolenoidalField(NAMES, DIM, hidden=5, count=2, rank=2, generator=_generator()),
     "helmholtz": lambda: HelmholtzField(NAMES, DIM, hidden=7, generator=_generator()),
     "helmholtz-rank": lambda: HelmholtzField(NAMES, DIM, hidden=6, rank=1, generator=_generator()),
+    "wave": _wave(),
+    "wave-rest": _wave(rest=True),
+    "wave-modes": _wave(profile="cosine"),
+    "wave-damped": _wave(profile="cosine", damped=True),
+    "wave-damped-rest": _wave(profile="cosine", damped=True, rest=True),
     "linear": lambda: LinearField(NAMES, DIM, generator=_generator()),
     "constant": lambda: ConstantField(NAMES, DIM, generator=_generator()),
     "autograd-velocity": lambda: AutogradField(NAMES, DIM, _modules(Push)),
     "autograd-potential": lambda: AutogradField(NAMES, DIM, _modules(Hill), kind="potential"),
 }
-CLOCKED = ("potential-clocked", "potential-deep-clocked", "autograd-velocity", "autograd-potential")
+CLOCKED = (
+    "potential-clocked",
+    "potential-deep-clocked",
+    "wave",
+    "wave-rest",
+    "wave-modes",
+    "wave-damped",
+    "wave-damped-rest",
+    "autograd-velocity",
+    "autograd-potential",
+)
 
 
 def build(kind: str) -> FieldBank:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from flowdis.data import Orbit, SequenceBatch, TransformSequences, units_of
+from flowdis.dynamics import Solver
 from flowdis.models import LatentFlow, LatentFlowConfig, Posterior
 from flowdis.objectives import Weights, bound, energy, kl_path, log_prior
 from flowdis.paths import Path
@@ -13,10 +14,17 @@ from flowdis.paths import Path
 NAMES = ("rotate", "hue")
 
 
-def model(field: str = "helmholtz", **options: object) -> LatentFlow:
+def model(field: str = "helmholtz", motion: dict[str, object] | None = None, **options: object) -> LatentFlow:
     torch.random.default_generator.manual_seed(0)
     config = LatentFlowConfig(
-        (3, 8, 8), units_of(NAMES), dim=6, channels=(4,), field=field, field_options={"hidden": 8, **options}
+        (3, 8, 8),
+        units_of(NAMES),
+        dim=6,
+        channels=(4,),
+        field=field,
+        field_options={} if field == "linear" else {"hidden": 8, **options},
+        dynamics="overdamped" if motion is None else "underdamped",
+        dynamics_options=motion or {},
     )
     return LatentFlow(config, generator=torch.Generator().manual_seed(0)).double()
 
@@ -123,6 +131,65 @@ def test_every_parameter_gets_a_finite_gradient(field: str, options: dict, weigh
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("start", ["launch", "rest"])
+def test_every_parameter_of_motion_with_inertia_gets_a_finite_gradient(start: str) -> None:
+    motion = {"stiffness": 0.3, "start": start, "learned": ["damping", "stiffness", "coupling"]}
+    for field, options in (("helmholtz", {}), ("wave", {"profile": "cosine", "damped": True})):
+        flow = model(field, motion, **options)
+        bound(flow, batch(8), weights=Weights(energy=0.1), generator=torch.Generator().manual_seed(0)).loss.backward()
+        for name, parameter in flow.named_parameters():
+            assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+            assert parameter.grad.any(), name
+
+
+def test_with_inertia_kl_path_estimates_the_divergence_of_latent_and_momentum() -> None:
+    count, damping, stiffness, spread = 6000, 1.2, 0.5, 0.2
+    flow = model("linear", {"damping": damping, "stiffness": stiffness, "spread": spread})
+    flow.fields.load_state_dict({"matrix": 0.3 * torch.randn(2, 6, 6, generator=torch.Generator().manual_seed(2))})
+    one = batch(1, 1)
+    many = SequenceBatch(
+        NAMES, one.frames.expand(-1, count, -1, -1, -1), one.times, one.amounts.expand(-1, count, -1), one.length
+    )
+    solver, generator = Solver(steps=24), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        terms = bound(flow, many, solver=solver, generator=generator).terms["kl_path"]
+        posterior = flow.encode(one.first)
+    amounts = one.amounts[0, 0]
+    length, eye = float(amounts.abs().sum()), torch.eye(6, dtype=torch.float64)
+    mixed = torch.einsum("k,kij->ij", amounts / length, flow.fields.matrix.detach())
+    drift = torch.cat(
+        [torch.cat([0 * eye, eye], 1), torch.cat([damping * mixed - stiffness**2 * eye, -damping * eye], 1)]
+    )
+    launch = torch.cat([eye, mixed])
+    move = torch.linalg.matrix_exp(length * float(one.times[1]) * drift)
+    start = launch @ torch.diag((2 * posterior.log_std[0]).exp()) @ launch.mT + spread**2 * torch.block_diag(
+        0 * eye, eye
+    )
+    mean, covariance = move @ launch @ posterior.mean[0], move @ start @ move.mT
+    run = float(one.times[1]) * float(amounts.abs() @ flow.log_diffusion.exp())
+    variances = torch.cat([torch.full((6,), 1 + 2 * run), (2 * flow.motion.log_momentum).exp().expand(6)]).double()
+    normal = torch.distributions.MultivariateNormal
+    exact, latent = (
+        float(
+            torch.distributions.kl_divergence(
+                normal(mean[:size], covariance[:size, :size]), normal(0 * mean[:size], torch.diag(variances[:size]))
+            )
+        )
+        for size in (12, 6)
+    )
+    error = 4 * float(terms.std()) / count**0.5
+    assert float(terms.mean()) == pytest.approx(exact, abs=error + 2e-3)
+    assert exact > latent > 0  # so that what is added is at least the divergence of the latents
+
+
+def test_energy_with_inertia_is_that_of_the_momentum() -> None:
+    flow = model("linear", {})
+    amounts = torch.tensor([[2.0, -1.0]], dtype=torch.float64)
+    states = torch.randn(1, 4, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    result = energy(flow, Path(NAMES, amounts), states, torch.tensor([0.5], dtype=torch.float64))
+    torch.testing.assert_close(result, 0.5 * 9 * states[0, :, 6:].square().sum(-1))
 
 
 def test_hamilton_jacobi_term_needs_clocked_potentials() -> None:

@@ -108,6 +108,16 @@ def test_all_frames_of_one_integration_lie_on_the_exact_curve() -> None:
         torch.testing.assert_close(frame, rotation.flow(z, angle), rtol=0, atol=1e-9)
 
 
+def test_a_rotation_keeps_lengths_and_densities_and_comes_round() -> None:
+    rotation, z = problems.Rotation(dim=3), draw(6, 3)
+    log_q = gaussian_log_density(z, 0.0, 0.0)
+    times = torch.tensor([0.3, 0.7, 1.0], dtype=torch.float64)
+    walk = transport(rotation.bank(), amounts([2 * math.pi]), z, frames=times, log_q=log_q, solver=TIGHT)
+    torch.testing.assert_close(walk.z.norm(dim=-1), z.norm(dim=-1).expand(3, 6), rtol=0, atol=1e-9)
+    torch.testing.assert_close(walk.log_q, gaussian_log_density(walk.z, 0.0, 0.0), rtol=0, atol=1e-9)
+    torch.testing.assert_close(walk.z[-1], z, rtol=0, atol=1e-9)
+
+
 def test_adjoint_gradients_equal_those_of_backpropagation() -> None:
     bank = HelmholtzField(("a", "b", "unused"), 3, hidden=8, generator=torch.Generator().manual_seed(0)).double()
     z = draw(4, 3)
@@ -142,5 +152,5 @@ def test_velocity_runs_under_no_grad_and_inference_mode() -> None:
 
 
 def test_dynamics_names_are_listed() -> None:
-    assert set(dynamics.DYNAMICS) == {"overdamped"}
+    assert set(dynamics.DYNAMICS) == {"overdamped", "underdamped"}
     assert set(dynamics.SOLVERS) == {"rk4", "midpoint", "euler", "dopri5"}
