@@ -1,9 +1,9 @@
 """What a setting is worth: `python -m benchmarks.ablation [--minutes M | --steps N] [--seeds 0 1] [--json]`.
 
-Short trainings of the recipe `demo` on digits, one setting changed at a time, measured by the orbit protocol
-on test digits: the error of each transformation beside the autoencoder's own floor. A row is a list of
-settings, such as "kl_path=0" or "field=potential,energy=0.1": weights of the bound, settings of the trainer
-or the recipe, or options of the field. `--rows` takes any such; without it, those of `--list` are run.
+Short trainings of a recipe on digits, one setting changed at a time, measured by the orbit protocol, or both, on test
+digits: the error of each transformation beside the autoencoder's own floor. A row is a list of settings, such as
+"kl_path=0" or "field=potential,energy=0.1": weights of the bound, settings of the trainer or the recipe, options of
+the field or of underdamped dynamics. `--rows` takes any such; without it, those of `--list` are run.
 
 Every run is written to a file of JSON lines as it ends; runs that are there already are not repeated.
 """
@@ -23,20 +23,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.lines import append_line, read_lines
 from flowdis._checks import check_choice
-from flowdis.data import digits
-from flowdis.dynamics import FlowError
+from flowdis.data import PROTOCOLS, digits
+from flowdis.dynamics import FlowError, Underdamped
 from flowdis.fields import FIELDS
 from flowdis.metrics import equivariance_error, protocol_sequences
 from flowdis.metrics.batches import spread
 from flowdis.models import LatentFlow
 from flowdis.objectives import Weights
 from flowdis.training import Trainer, TrainingConfig
-from flowdis.training.recipes import Recipe, recipe
+from flowdis.training.recipes import RECIPES, Recipe, recipe
 
 __all__ = ["Budget", "Experiment", "default_rows", "experiment", "main", "run", "summary"]
 
-_BASE = "demo"
 _VALUES: dict[str, tuple[Any, ...]] = {
     "energy": (0, 0.01),
     "field": ("helmholtz", "potential", "solenoidal", "linear"),
@@ -54,7 +54,8 @@ _COMBINED = (
 )
 _WEIGHTS = tuple(item.name for item in fields(Weights))
 _TRAINING = tuple(item.name for item in fields(TrainingConfig) if item.name not in ("weights", "seed"))
-_RECIPE = ("single", "field", "dim", "likelihood", "channels")
+_RECIPE = ("single", "field", "dim", "likelihood", "channels", "dynamics")
+_DYNAMICS = tuple(item.name for item in fields(Underdamped) if item.name != "temperature")
 _GIVEN = ("names", "dim", "generator")
 _MEASURED = ("error", "floor", "identity")
 
@@ -68,12 +69,14 @@ class Budget:
         steps: Steps of training, for runs to repeat bit for bit; overrides `minutes` where given.
         images: Test images that are measured, spread over the classes.
         batch_size: Sequences per step; the recipe's own where left out.
+        recipe: The recipe that rows change.
     """
 
     minutes: float = 1.0
     steps: int | None = None
     images: int = 500
     batch_size: int | None = None
+    recipe: str = "demo"
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class Experiment:
 
 def default_rows() -> list[str]:
     """The unchanged recipe, then every row that differs from it."""
-    base = recipe(_BASE)
+    base = recipe(Budget.recipe)
     changed = [
         f"{name}={value}" for name, values in _VALUES.items() for value in values if value != _current(base, name)
     ]
@@ -120,11 +123,12 @@ def experiment(row: str, budget: Budget, seed: int) -> Experiment:
     Raises:
         ValueError: if a setting is not a "name=value", or nothing has its name.
     """
-    chosen = recipe(_BASE)
+    chosen = recipe(budget.recipe)
     training = replace(chosen.training, minutes=budget.minutes, steps=budget.steps, seed=seed)
     if budget.batch_size is not None:
         training = replace(training, batch_size=budget.batch_size)
-    changes: dict[str, dict[str, Any]] = {"weights": {}, "training": {}, "recipe": {}, "options": {}}
+    places = ("weights", "training", "recipe", "dynamics", "options")
+    changes: dict[str, dict[str, Any]] = {place: {} for place in places}
     for setting in filter(None, row.split(",")):
         name, equals, value = (part.strip() for part in setting.partition("="))
         if not equals:
@@ -133,15 +137,18 @@ def experiment(row: str, budget: Budget, seed: int) -> Experiment:
         changes[_place(name)][name] = tuple(map(int, value.split("-"))) if channels else _value(value)
     kind = check_choice("field", changes["recipe"].get("field", chosen.field), FIELDS)
     options = [name for name in inspect.signature(FIELDS[kind]).parameters if name not in _GIVEN]
-    known = [*_WEIGHTS, *_TRAINING, *_RECIPE, *options]
+    known = [*_WEIGHTS, *_TRAINING, *_RECIPE, *_DYNAMICS, *options]
     for name in changes["options"]:
         check_choice("row", name, known)
     training = replace(training, weights=replace(training.weights, **changes["weights"]), **changes["training"])
-    return Experiment(row, replace(chosen.with_training(training), **changes["recipe"]), changes["options"])
+    changed = replace(chosen.with_training(training), **changes["recipe"], dynamics_options=changes["dynamics"])
+    if "field" in changes["recipe"]:
+        changed = replace(changed, field_options={})
+    return Experiment(row, changed, changes["options"])
 
 
 def _place(name: str) -> str:
-    places = {"weights": _WEIGHTS, "training": _TRAINING, "recipe": _RECIPE}
+    places = {"weights": _WEIGHTS, "training": _TRAINING, "recipe": _RECIPE, "dynamics": _DYNAMICS}
     return next((place for place, names in places.items() if name in names), "options")
 
 
@@ -157,17 +164,20 @@ def _value(text: str) -> Any:
         return text
 
 
-def run(tried: Experiment, train: Tensor, test: Tensor, *, quiet: bool = False) -> dict[str, Any]:
-    """Trains a recipe and measures it by the orbit protocol.
+def run(
+    tried: Experiment, train: Tensor, test: Tensor, *, protocols: Sequence[str] = ("orbit",), quiet: bool = False
+) -> dict[str, Any]:
+    """Trains a recipe and measures it.
 
     Arguments:
         tried: The recipe.
         train: Training images, with shape (N, C, H, W).
         test: Test images, with shape (M, C, H, W).
+        protocols: By which protocols.
         quiet: Whether to show no progress bar.
 
     Returns:
-        Steps, seconds, the errors by transformation, and in "failure" why there are none.
+        Steps, seconds, by protocol the errors by transformation, and in "failure" why there are none.
 
     Raises:
         KeyboardInterrupt: if the training was interrupted.
@@ -175,43 +185,52 @@ def run(tried: Experiment, train: Tensor, test: Tensor, *, quiet: bool = False) 
     config = tried.recipe.training
     model = tried.model((train.shape[1], train.shape[2], train.shape[3]))
     trainer = Trainer(model, tried.recipe.sequences(train), config, quiet=quiet)
-    found: dict[str, Any] = {"orbit": {}, "failure": None}
+    found: dict[str, Any] = {**{protocol: {} for protocol in protocols}, "failure": None}
     try:
         if not trainer.run().finished:
             raise KeyboardInterrupt
-        sequences = protocol_sequences(model, test, "orbit", generator=torch.Generator().manual_seed(0))
-        errors = equivariance_error(model, sequences)
-        found["orbit"] = {name: {kind: error.total(kind) for kind in _MEASURED} for name, error in errors.items()}
+        for protocol in protocols:
+            sequences = protocol_sequences(model, test, protocol, generator=torch.Generator().manual_seed(0))
+            errors = equivariance_error(model, sequences)
+            found[protocol] = {name: {kind: error.total(kind) for kind in _MEASURED} for name, error in errors.items()}
     except FlowError as error:
         found["failure"] = str(error)
     return {**found, "steps": trainer.step, "seconds": trainer.seconds}
 
 
-def summary(runs: Sequence[dict[str, Any]], rows: Sequence[str]) -> list[dict[str, Any]]:
+def summary(
+    runs: Sequence[dict[str, Any]], rows: Sequence[str], protocols: Sequence[str] = ("orbit",)
+) -> list[dict[str, Any]]:
     """By row, the medians over its seeds of each transformation's figures, and of error over floor."""
     table = []
     for row in rows:
         ours = [found for found in runs if found["row"] == row]
-        whole = [found["orbit"] for found in ours if found["failure"] is None]
-        orbit: dict[str, dict[str, float]] = {}
-        for name in whole[0] if whole else ():
-            median = {kind: statistics.median(errors[name][kind] for errors in whole) for kind in _MEASURED}
-            ratio = statistics.median(errors[name]["error"] / errors[name]["floor"] for errors in whole)
-            orbit[name] = {**median, "error_over_floor": ratio}
+        whole = [found for found in ours if found["failure"] is None]
+        measured = {protocol: _medians([found[protocol] for found in whole]) for protocol in protocols}
         failures = [found["failure"] for found in ours if found["failure"] is not None]
         steps = statistics.median(found["steps"] for found in ours) if ours else 0
-        table.append({"row": row, "seeds": len(whole), "steps": steps, "orbit": orbit, "failures": failures})
+        table.append({"row": row, "seeds": len(whole), "steps": steps, **measured, "failures": failures})
     return table
 
 
-def text(table: Sequence[dict[str, Any]]) -> str:
-    """The summary as lines of text."""
-    names = next((tuple(line["orbit"]) for line in table if line["orbit"]), ())
-    lines = [f"{'error / floor (ratio)':50}{'seeds':>6}{'steps':>7}" + "".join(f"{n:>20}" for n in names)]
+def _medians(runs: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    medians: dict[str, dict[str, float]] = {}
+    for name in runs[0] if runs else ():
+        median = {kind: statistics.median(errors[name][kind] for errors in runs) for kind in _MEASURED}
+        ratio = statistics.median(errors[name]["error"] / errors[name]["floor"] for errors in runs)
+        medians[name] = {**median, "error_over_floor": ratio}
+    return medians
+
+
+def text(table: Sequence[dict[str, Any]], protocol: str = "orbit") -> str:
+    """The summary of a protocol as lines of text."""
+    names = next((tuple(line[protocol]) for line in table if line[protocol]), ())
+    title = f"{protocol}: error / floor (ratio)"
+    lines = [f"{title:50}{'seeds':>6}{'steps':>7}" + "".join(f"{n:>20}" for n in names)]
     for line in table:
         cells = (
-            f"{orbit['error']:.0f} / {orbit['floor']:.0f} ({orbit['error_over_floor']:.2f})"
-            for orbit in line["orbit"].values()
+            f"{errors['error']:.0f} / {errors['floor']:.0f} ({errors['error_over_floor']:.2f})"
+            for errors in line[protocol].values()
         )
         title = f"{line['row'] or 'unchanged':50}{line['seeds']:6}{line['steps']:7.0f}"
         lines.append(title + "".join(f"{cell:>20}" for cell in cells))
@@ -219,43 +238,30 @@ def text(table: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _read(file: Path) -> list[dict[str, Any]]:
-    """The runs of a file; a line that an interruption cut off is no run."""
-    runs = []
-    for line in file.read_text().splitlines() if file.is_file() else ():
-        try:
-            runs.append(json.loads(line))
-        except ValueError:
-            print(f"left out a broken line of {file}", file=sys.stderr)
-    return runs
-
-
-def _append(file: Path, found: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    cut_off = file.is_file() and not file.read_bytes().endswith(b"\n")
-    with file.open("a") as stream:
-        stream.write(("\n" if cut_off else "") + json.dumps(found) + "\n")
-
-
-def _all(rows: Sequence[str], seeds: Sequence[int], budget: Budget, file: Path, quiet: bool) -> list[Any]:
+def _all(
+    rows: Sequence[str], seeds: Sequence[int], budget: Budget, protocols: Sequence[str], file: Path, quiet: bool
+) -> list[Any]:
     """The runs of all rows and seeds under a budget, those that are not in the file yet being made."""
     plans = [(seed, row, experiment(row, budget, seed)) for seed in seeds for row in rows]
     train, test = digits()[0], spread(digits(train=False)[0], budget.images)
-    keys, done = [], _read(file)
+    keys, done = [], read_lines(file)
     for number, (seed, row, tried) in enumerate(plans, 1):
         key = {"row": row, "seed": seed, "budget": asdict(budget), "recipe": repr(tried.recipe)}
         keys.append(key)
-        if any(key.items() <= found.items() for found in done):
+        if any(key.items() <= found.items() and set(protocols) <= set(found) for found in done):
             continue
         print(f"[{number}/{len(plans)}] {row or 'unchanged'}, seed {seed}", file=sys.stderr)
-        done.append({**key, **run(tried, train, test, quiet=quiet), "torch": torch.__version__})
-        _append(file, done[-1])
-    return [found for found in done if any(key.items() <= found.items() for key in keys)]
+        done.append({**key, **run(tried, train, test, protocols=protocols, quiet=quiet), "torch": torch.__version__})
+        append_line(file, done[-1])
+    wanted = [found for found in done if set(protocols) <= set(found)]
+    return [found for found in wanted if any(key.items() <= found.items() for key in keys)]
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Short trainings, one setting changed at a time.")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default=Budget.recipe, help="what the rows change")
+    parser.add_argument("--protocols", nargs="+", choices=tuple(PROTOCOLS), default=["orbit"], help="how to measure")
     parser.add_argument("--minutes", type=float, default=1.0, help="minutes of each training")
     parser.add_argument("--steps", type=int, help="steps of each training, in place of minutes")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="the seeds of each row")
@@ -273,16 +279,18 @@ def main() -> None:
         return
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    budget = Budget(options.minutes, options.steps, options.images)
+    budget = Budget(options.minutes, options.steps, options.images, recipe=options.recipe)
     if options.quick:
-        budget = Budget(steps=2, images=10, batch_size=8)
+        budget = Budget(steps=2, images=10, batch_size=8, recipe=options.recipe)
     try:
-        table = summary(_all(rows, options.seeds, budget, options.out, options.json), rows)
+        runs = _all(rows, options.seeds, budget, options.protocols, options.out, options.json)
+        table = summary(runs, rows, options.protocols)
     except ValueError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
         parser.exit(130, f"interrupted; the same command goes on, with the runs in {options.out}\n")
-    print(json.dumps({"budget": asdict(budget), "rows": table}, indent=2) if options.json else text(table))
+    told = "\n\n".join(text(table, protocol) for protocol in options.protocols)
+    print(json.dumps({"budget": asdict(budget), "rows": table}, indent=2) if options.json else told)
 
 
 if __name__ == "__main__":

@@ -93,3 +93,15 @@ def test_medians_are_over_seeds_that_did_not_fail():
     assert row["orbit"]["hue"] == {"error": 4.0, "floor": 2.0, "identity": 9.0, "error_over_floor": 2.0}
     assert (row["seeds"], row["failures"]) == (3, ["flow of hue failed"])
     assert "failed: flow of hue failed" in ablation.text([row])
+
+
+def test_rows_change_other_recipes_and_dynamics_and_are_measured_by_both_protocols(call):
+    row = "dynamics=underdamped,damping=0.5,stiffness=0.5"
+    report, _ = call("--recipe", "published", "--protocols", "published", "orbit", rows=[row])
+    (found,) = report["rows"]
+    assert found["published"].keys() == found["orbit"].keys() == {"scale", "rotate", "hue"}
+    made = experiment(row, Budget(recipe="published"), 0).model((3, 28, 28))
+    assert (made.dynamics.damping, made.dynamics.stiffness) == (0.5, 0.5)
+    assert (
+        "linear" not in experiment("field=wave", Budget(recipe="published"), 0).model((3, 28, 28)).config.field_options
+    )
