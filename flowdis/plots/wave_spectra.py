@@ -39,7 +39,8 @@ def space_time(
 
     Arguments:
         values: Activity, shown by sign and size, or a complex signal, shown by its phase, with shape (T, N).
-        speed: A speed in sites per frame, positive to higher sites, that lines are drawn for.
+        speed: A speed in sites per frame, positive to higher sites, drawn from the strongest site of the first frame,
+            round and round the ring.
         title: A line above the diagram.
 
     Returns:
@@ -71,7 +72,7 @@ def space_time(
     axes.set_xlim(-0.5, frames - 0.5)
     axes.set_ylim(-0.5, sites - 0.5)
     if speed is not None:
-        _speed_lines(axes, frames, sites, speed)
+        _speed_lines(axes, frames, sites, int(values[0].abs().argmax()), speed)
     if title:
         axes.set_title(title, fontsize=10, color=INK, loc="left", pad=6)
     return figure
@@ -100,11 +101,11 @@ def _draw_activity(axes: matplotlib.axes.Axes, side: matplotlib.axes.Axes, value
     side.set_title("activity", fontsize=8, color=INK, pad=6, loc="left")
 
 
-def _speed_lines(axes: matplotlib.axes.Axes, frames: int, sites: int, speed: float) -> None:
-    """Three dashed lines at the speed, and a word below."""
-    time = np.array([-0.5, frames - 0.5])
-    reach = abs(speed) * frames + sites
-    for start in np.arange(-reach, reach + sites, max(sites / 2, reach / 4)):
+def _speed_lines(axes: matplotlib.axes.Axes, frames: int, sites: int, first: int, speed: float) -> None:
+    """Dashed lines at the speed, one for each time round, and a word below."""
+    time = np.array([0.0, frames - 0.5])
+    rounds = math.ceil(abs(speed) * frames / sites) + 1
+    for start in first - math.copysign(sites, speed) * np.arange(rounds):
         axes.plot(time, start + speed * time, color=DARK, linewidth=2.2, alpha=0.7, zorder=3)
         axes.plot(time, start + speed * time, color=LIGHT, linewidth=1.0, linestyle=(0, (5, 4)), zorder=4)
     axes.annotate(

@@ -116,7 +116,8 @@ def measure_waves(
         periodic: Whether the lattice is a ring or torus, or has ends.
         trim: Frames left out at each end where phases are read. Where left out: none with momenta, otherwise one
             period of the frequency of most power, or a quarter of the frames if that is less.
-        least: The least amplitude that has a phase, as a share of the root mean square.
+        least: The least amplitude that has a phase, as a share of the root mean square over all frames. Frames of a
+            recording that has died away count as without direction; 0 lets every site count.
         permutations: How many permutations of sites the null has.
         level: The level of the tests, of which the class depends on one.
         generator: The source of chance for permutations.
