@@ -17,7 +17,7 @@ from torch import Tensor
 from flowdis.dynamics.base import Densities, Momenta, State
 from flowdis.dynamics.segments import Piece, Segment, unit_mix
 from flowdis.dynamics.solver import SOLVERS, Solver
-from flowdis.dynamics.underdamped import Underdamped
+from flowdis.dynamics.underdamped import Underdamped, as_number
 from flowdis.fields import VelocityField
 
 __all__ = ["advance", "split"]
@@ -124,7 +124,7 @@ def _noise(state: Tensor, generator: torch.Generator | None) -> Tensor:
 def _check_steps(dynamics: Underdamped, longest: float) -> None:
     """Beyond h kappa = 2 a spring's oscillation grows; beyond g h = 2 a damped push is off by more than 15%."""
     for name in ("stiffness", "damping"):
-        rate = float(getattr(dynamics, name))
+        rate = as_number(getattr(dynamics, name))
         if rate * longest >= 2:
             raise ValueError(
                 f"`solver` must take steps shorter than 2 / {name} = {2 / rate:.4g}, got steps of {longest:.4g}: "

@@ -14,10 +14,15 @@ from flowdis.dynamics.base import Densities, Momenta, State
 from flowdis.fields import VelocityField
 from flowdis.fields.base import Divergence, Velocity
 
-__all__ = ["STARTS", "Underdamped"]
+__all__ = ["STARTS", "Underdamped", "as_number"]
 
 STARTS = ("launch", "rest")
 """How the momentum starts: at the velocity of the path's first mix, or at 0."""
+
+
+def as_number(value: float | Tensor) -> float:
+    """A number, whether it is learned or not."""
+    return float(value.detach()) if isinstance(value, Tensor) else value
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,8 @@ class Underdamped:
             if isinstance(value, Tensor) and value.ndim > 0:
                 raise ValueError(f"`{name}` must be one number, got shape {tuple(value.shape)}")
             if value is not None:
-                check_positive(name, float(value), zero=True)
-        if self.coupling is None and float(self.damping) == 0:
+                check_positive(name, as_number(value), zero=True)
+        if self.coupling is None and as_number(self.damping) == 0:
             raise ValueError("`coupling` must be given where `damping` is 0, or no field acts, got None")
 
     def lift(self, z: Latent, field: VelocityField) -> State:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from flowdis._checks import check_choice, check_positive
 from flowdis.dynamics import DYNAMICS, Overdamped, Underdamped
+from flowdis.dynamics.underdamped import as_number
 
 __all__ = ["LEARNABLE", "Motion"]
 
@@ -36,7 +37,7 @@ class Motion(nn.Module):
 
     Example:
         >>> motion = Motion("underdamped", 0.0, {"damping": 3.0, "learned": ["damping"]})
-        >>> float(motion().damping)
+        >>> motion().damping.item()
         3.0
         >>> [name for name, _ in motion.named_parameters()]
         ['log_momentum', 'raw.damping']
@@ -78,7 +79,7 @@ class Motion(nn.Module):
         """What a learned number starts at."""
         made = Underdamped(self.temperature, **self.numbers)
         value = getattr(made, name)
-        return float(made.damping if value is None else value)
+        return as_number(made.damping if value is None else value)
 
 
 def _raw(name: str, value: float) -> nn.Parameter:

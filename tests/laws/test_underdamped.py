@@ -90,11 +90,11 @@ def test_a_launch_and_a_start_from_rest_are_the_oscillator_s() -> None:
     bank, z = linear(torch.tensor([[-0.5]]).double()), torch.tensor([[0.8], [-2.0]], dtype=torch.float64)
     for start, launch in (("launch", -0.5), ("rest", 0.0)):
         dynamics = Underdamped(damping=0.6, stiffness=1.0, coupling=0.4, start=start)
-        end = transport(bank, FLOW(1.5), z, dynamics=dynamics, solver=Solver("euler", steps=4000)).states[-1]
+        end = transport(bank, FLOW(1.5), z, dynamics=dynamics, solver=Solver("euler", steps=1500)).states[-1]
         for i, x in enumerate(z.flatten().tolist()):
             # The field -z / 2 at coupling 0.4 stiffens the spring.
             exact = oscillator(1.5, math.sqrt(1.2), 0.6, x, launch * x)
-            torch.testing.assert_close(end[i], torch.tensor(exact, dtype=torch.float64), rtol=0, atol=2e-7)
+            torch.testing.assert_close(end[i], torch.tensor(exact, dtype=torch.float64), rtol=0, atol=1e-6)
 
 
 def jacobian(function: Callable[[Tensor], Tensor], state: Tensor) -> Tensor:
@@ -236,19 +236,19 @@ def test_leapfrog_is_reversible_and_its_energy_error_falls_by_four_without_drift
     torch.testing.assert_close(flip * run(dynamics, field, flip * there, 0.1, 300), state, rtol=0, atol=1e-12)
 
     def errors(step: float) -> Tensor:
-        path, now = [], state
-        for _ in range(round(60 / step) // 4):
-            now = run(dynamics, field, now, step, 4)
+        path, now = [state], state
+        for _ in range(round(24 / step)):
+            now = run(dynamics, field, now, step, 1)
             path.append(now)
-        walk = torch.stack([state, *path])
+        walk = torch.stack(path)
         energy = dynamics.energy(walk, bank.potential(walk[:, :dim]).squeeze(-1))
         return energy - energy[0]
 
-    coarse, fine = errors(0.2), errors(0.1)
+    coarse, fine = errors(0.12), errors(0.06)
     assert float(coarse.abs().max() / fine.abs().max()) == pytest.approx(4, rel=0.1)
-    halves = fine.chunk(2)
     # What the error's mean moves by from one half to the other is little beside its swing.
-    assert abs(float(halves[0].mean() - halves[-1].mean())) < 0.2 * float(fine.abs().max())
+    first, last = coarse.chunk(2)
+    assert abs(float(first.mean() - last.mean())) < 0.2 * float(coarse.abs().max())
 
 
 def reference(z: Tensor, p: Tensor, force: Callable[[Tensor], Tensor], h: float, g: float) -> tuple[Tensor, Tensor]:
@@ -290,9 +290,8 @@ def test_a_step_s_eigenvalues_have_the_numerical_dispersion(damping: float) -> N
     cosine = (1 - (step * stiffness) ** 2 / 2) * math.cosh(damping * step / 2)
     wanted = math.exp(-damping * step / 2) * torch.tensor([cosine, cosine], dtype=torch.float64)
     torch.testing.assert_close(values.real, wanted, rtol=0, atol=1e-14)
-    torch.testing.assert_close(
-        values.abs(), torch.full((2,), math.exp(-damping * step / 2)).double(), atol=1e-14, rtol=0
-    )
+    sizes = wanted.new_full((2,), math.exp(-damping * step / 2))
+    torch.testing.assert_close(values.abs(), sizes, rtol=0, atol=1e-14)
 
 
 def test_strongly_damped_motion_has_a_slow_rate_that_tends_to_stiffness_squared_over_damping() -> None:
@@ -356,11 +355,11 @@ def test_for_large_damping_motion_tends_to_the_overdamped_flow_as_one_over_the_d
 
     def error(damping: float) -> float:
         dynamics = Underdamped(damping=damping)
-        end = transport(bank, path, z, dynamics=dynamics, solver=Solver("euler", steps=round(60 * damping))).z[-1]
+        end = transport(bank, path, z, dynamics=dynamics, solver=Solver("euler", steps=round(40 * damping))).z[-1]
         return float((end - goal).norm())
 
-    slopes = [math.log2(error(2 * damping) / error(damping)) for damping in (8.0, 16.0)]
-    assert slopes == pytest.approx([-1, -1], abs=0.15)
+    slopes = [math.log2(error(2 * damping) / error(damping)) for damping in (5.0, 10.0)]
+    assert slopes == pytest.approx([-1, -1], abs=0.2)
     assert abs(slopes[1] + 1) < abs(slopes[0] + 1)
 
 
