@@ -7,8 +7,8 @@ Example:
     [[1.0, 0.0], [0.0, 2.0]]
 """
 
-from flowdis import data, metrics, plots
-from flowdis.dynamics import FlowError, Overdamped, Solver, Trajectory, transport
+from flowdis import data, metrics, plots, waves
+from flowdis.dynamics import FlowError, Overdamped, Solver, Trajectory, Underdamped, transport
 from flowdis.editing import canonicalize, decode, edit, encode, invariant, trajectory
 from flowdis.fields import (
     FIELDS,
@@ -19,6 +19,7 @@ from flowdis.fields import (
     LinearField,
     PotentialField,
     SolenoidalField,
+    WaveField,
 )
 from flowdis.models import LatentFlow, LatentFlowConfig, Posterior
 from flowdis.objectives import Weights, bound
@@ -39,10 +40,12 @@ __all__ = [
     "PotentialField",
     "SolenoidalField",
     "HelmholtzField",
+    "WaveField",
     "LinearField",
     "ConstantField",
     "AutogradField",
     "Overdamped",
+    "Underdamped",
     "Solver",
     "transport",
     "Trajectory",
@@ -66,5 +69,6 @@ __all__ = [
     "data",
     "metrics",
     "plots",
+    "waves",
     "__version__",
 ]

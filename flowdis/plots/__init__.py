@@ -9,6 +9,7 @@ from flowdis.plots.reports import write_report
 from flowdis.plots.responses import response_figure
 from flowdis.plots.sheets import contact_sheet, grid
 from flowdis.plots.strips import strip
+from flowdis.plots.waves import phase_film, phase_maps, selectivity_map, space_time, velocity_map, wave_spectra
 
 __all__ = [
     "Gallery",
@@ -18,9 +19,15 @@ __all__ = [
     "grid",
     "latent_portrait",
     "model_bars",
+    "phase_film",
+    "phase_maps",
     "response_figure",
     "save_gif",
+    "selectivity_map",
+    "space_time",
     "strip",
     "training_curves",
+    "velocity_map",
+    "wave_spectra",
     "write_report",
 ]
