@@ -34,7 +34,9 @@ def settings_of(recipe: Recipe, subject: Subject) -> dict[str, Any]:
         recipe: How the model is made and trained.
         subject: What it is trained on.
     """
-    apart = ("motions", "augmentation", "training", "objective")
+    apart = ["motions", "augmentation", "training", "objective"]
+    if recipe.dynamics == "overdamped":  # so that a run which was begun before there was a choice goes on
+        apart += ["dynamics", "dynamics_options"]
     names = [field.name for field in fields(Recipe) if field.name not in apart]
     objective = recipe.objective
     return {

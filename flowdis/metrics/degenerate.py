@@ -182,13 +182,22 @@ def random_flows(model: LatentFlow, z: _Codes, *, generator: torch.Generator, am
     bank = RescaledField(fresh, torch.ones(len(model.names))).to(device=model.device, dtype=model.dtype)
     bank.requires_grad_(False)
     wanted = step_lengths(model.fields, z, amount=amount, dynamics=model.noiseless)
+    reached, factors = torch.zeros_like(wanted), torch.ones_like(wanted)
     for _ in range(_CORRECTIONS):
-        reached = step_lengths(bank, z, amount=amount)
-        factors = torch.where(wanted > 0, wanted / torch.where(reached > 0, reached, 1.0), 0.0)
+        before, reached = reached, step_lengths(bank, z, amount=amount)
+        ratios = torch.where(wanted > 0, wanted / torch.where(reached > 0, reached, 1.0), 0.0)
+        factors = ratios ** (1 / _growth(before, reached, factors))
         bank.scales = bank.scales * factors.to(bank.scales)
         if torch.allclose(factors, torch.where(wanted > 0, 1.0, 0.0).to(factors), rtol=5e-3):
             break
     return bank
+
+
+def _growth(before: _Lengths, after: _Lengths, factors: _Lengths) -> _Lengths:
+    """By which power of the speeds lengths grow: 1 where it cannot be told, 2 for flows that start from rest."""
+    told = (before > 0) & (after > 0) & ((factors.log().abs() > 0.05) & (factors > 0))
+    power = torch.where(told, after / before, 1.0).log() / torch.where(told, factors, 2.0).log()
+    return torch.where(told, power.clamp(0.5, 3), 1.0)
 
 
 def degenerate_flows(

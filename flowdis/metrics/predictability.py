@@ -244,7 +244,7 @@ def variation_predictability(
 
     def confusions(bank: FieldBank, runs: int) -> Tensor:
         dynamics = model.noiseless if bank is model.fields else None
-        seen = _differences(model, bank, z, place, flows, amounts, dynamics, batch_size)
+        seen = _differences(model, bank, z, place, flows, amounts, batch_size, dynamics)
         found = [
             pair_confusion(seen, flows, len(model.names), seed=seed, train_share=train_share, steps=steps)
             for seed in run_seeds[:runs]
@@ -277,8 +277,8 @@ def _differences(
     place: Tensor,
     flows: Tensor,
     amounts: Tensor,
-    dynamics: Dynamics | None,
     batch_size: int,
+    dynamics: Dynamics | None = None,
 ) -> _Differences:
     """The decoded image at the end of each pair's flow, minus the one at its start, shrunk, in float32."""
     starts = z[place.to(z.device)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -15,6 +17,7 @@ from flowdis.metrics.degenerate import (
     step_lengths,
     with_fields,
 )
+from flowdis.models import LatentFlow
 from tests.metrics.toys import brightness_model, grey, small_model
 
 
@@ -41,6 +44,17 @@ def test_random_flows_go_as_far_as_the_models_own_in_other_directions(generator,
     mine, theirs = (torch.stack([fields[name](z, 0.0) for name in model.names]) for fields in (model.fields, bank))
     assert torch.cosine_similarity(mine, theirs, dim=-1).abs().mean() < 0.8
     assert not any(parameter.requires_grad for parameter in bank.parameters())
+
+
+def test_random_flows_go_as_far_where_motion_starts_from_rest_or_has_inertia(generator):
+    model = small_model("rotate", "hue")
+    z, waves = encoded(model, generator), {"hidden": 8, "rest": True}
+    config = replace(model.config, field="wave", field_options=waves, dynamics="underdamped", own_modules=())
+    heavy = LatentFlow(config, generator=torch.Generator().manual_seed(5)).double()
+    wanted = step_lengths(heavy.fields, z, amount=1.5, dynamics=heavy.noiseless)
+    assert not torch.allclose(wanted, step_lengths(heavy.fields, z, amount=1.5), rtol=0.05)
+    reached = step_lengths(random_flows(heavy, z, generator=generator, amount=1.5), z, amount=1.5)
+    torch.testing.assert_close(reached, wanted, rtol=1e-2, atol=0)
 
 
 def test_a_flow_that_does_not_move_has_a_control_that_does_not(generator):
