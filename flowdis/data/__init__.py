@@ -6,7 +6,8 @@ from flowdis.data.batch import SequenceBatch
 from flowdis.data.digits import digits
 from flowdis.data.factor_scenes import FactorScenes
 from flowdis.data.factors import Factor, FactorImages
-from flowdis.data.files import as_images, check_writable, load_images, save_images
+from flowdis.data.files import as_images, check_writable, load_animation, load_images, save_images
+from flowdis.data.frame_files import load_sequences
 from flowdis.data.frames import FrameSequences
 from flowdis.data.grids import FactorGrid
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
@@ -72,6 +73,8 @@ __all__ = [
     "digits",
     "as_images",
     "load_images",
+    "load_animation",
+    "load_sequences",
     "save_images",
     "check_writable",
 ]
