@@ -74,7 +74,7 @@ class Torus:
         r"""The squared frequency of each wave, :math:`\Omega^2(k) = \gamma + 4 \kappa \sum_a \sin^2(k_a / 2)`."""
         if neighbour is None:
             return on_site.expand(self.angles(on_site)[0].shape[0], -1)
-        bends = sum(4 * (angle / 2).sin().square() for angle in self.angles(on_site))
+        bends = 4 * (torch.stack(self.angles(on_site)) / 2).sin().square().sum(0)
         return on_site + bends[:, None] * neighbour
 
     def damping(self, on_site: Float[Tensor, "C"], gyroscopic: Float[Tensor, "A C"] | None) -> Tensor:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from flowdis.objectives.base import Bound, Draw, Objective
 from flowdis.objectives.flow_bound import FlowBound, Weights, bound, kl_path, log_prior
 from flowdis.objectives.regularisers import energy, hamilton_jacobi, start_speed
+from flowdis.objectives.wave_bound import WaveBound, sequence_log_likelihood
 
 __all__ = [
     "Bound",
     "Draw",
     "FlowBound",
     "Objective",
+    "WaveBound",
     "Weights",
     "bound",
     "energy",
     "hamilton_jacobi",
     "kl_path",
     "log_prior",
+    "sequence_log_likelihood",
     "start_speed",
 ]
