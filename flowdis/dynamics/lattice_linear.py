@@ -66,7 +66,8 @@ class Torus:
         sizes = kernel.shape[2:]
         offsets = [torch.arange(size, device=kernel.device) - size // 2 for size in sizes]
         grid = torch.meshgrid(*offsets, indexing="ij")
-        turns = sum(angle[:, None] * offset.flatten() for angle, offset in zip(self.angles(kernel), grid, strict=True))
+        reach = torch.stack([offset.flatten() for offset in grid]).to(kernel)
+        turns = torch.stack(self.angles(kernel), dim=-1) @ reach
         waves = torch.polar(torch.ones_like(turns), turns)
         return torch.einsum("fd,oid->foi", waves, kernel.flatten(2).to(waves.dtype))
 
