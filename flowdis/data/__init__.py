@@ -7,12 +7,14 @@ from flowdis.data.digits import digits
 from flowdis.data.factor_scenes import FactorScenes
 from flowdis.data.factors import Factor, FactorImages
 from flowdis.data.files import as_images, check_writable, load_images, save_images
+from flowdis.data.frames import FrameSequences
 from flowdis.data.grids import FactorGrid
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
 from flowdis.data.pixels import colour
 from flowdis.data.protocols import ORBIT, PROTOCOLS, PUBLISHED, motions, orbit, published
 from flowdis.data.readers import cars3d, dsprites, falcor3d, isaac3d, mpi3d, shapes3d, smallnorb
 from flowdis.data.render import rooms, sprites
+from flowdis.data.rendered import RenderedFrames
 from flowdis.data.scenes import Scenes, StillScenes, as_scenes
 from flowdis.data.sequences import TransformSequences
 from flowdis.data.sources import ArrayImages, ImageRenderer, ImageSource
@@ -48,6 +50,8 @@ __all__ = [
     "isaac3d",
     "SequenceBatch",
     "TransformSequences",
+    "FrameSequences",
+    "RenderedFrames",
     "Motion",
     "Orbit",
     "Steps",
