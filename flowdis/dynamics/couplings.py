@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from flowdis.dynamics.lattice_linear import Torus
+from flowdis.dynamics.fourier import Fourier, Torus
 from flowdis.dynamics.lattice_steps import Force
 
 __all__ = ["COUPLINGS", "Conservative", "Coupling", "Dense", "Published", "Uncoupled"]
@@ -27,12 +27,12 @@ class Coupling(nn.Module):
     local = True
     """Whether it treats all sites alike, so that it moves with the field."""
 
-    def force(self, torus: Torus, drive: Tensor | None = None) -> Force:
+    def force(self, fourier: Fourier, drive: Tensor | None = None) -> Force:
         r"""Binds the force to a lattice and to a constant drive (\*sides, C, B)."""
-        push = None if drive is None else torus.to_spectrum(drive)
+        push = None if drive is None else fourier.to_spectrum(drive)
         return Force(lambda z: push)
 
-    def potential(self, z: Tensor, torus: Torus) -> Tensor:
+    def potential(self, z: Tensor, fourier: Fourier) -> Tensor:
         r"""The potential energy (B) of the coupling at positions (\*sides, C, B), without the drive's.
 
         Raises:
@@ -40,7 +40,7 @@ class Coupling(nn.Module):
         """
         return z.new_zeros(z.shape[-1])
 
-    def momentum_slope(self, z: Tensor, p: Tensor, torus: Torus, drive: Tensor | None) -> Tensor:
+    def momentum_slope(self, z: Tensor, p: Tensor, fourier: Fourier, drive: Tensor | None) -> Tensor:
         r"""The derivative of the force by the momenta at fields (\*sides, C, B), with shape (B, N, N).
 
         Raises:
@@ -103,20 +103,22 @@ class Conservative(Coupling):
         self.weight = nn.Parameter(strength * _kernel(channels, sides, kernel, generator))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def force(self, torus: Torus, drive: Tensor | None = None) -> Force:
+    def force(self, fourier: Fourier, drive: Tensor | None = None) -> Force:
         """See `Coupling.force`."""
-        weight = torus.kernel_spectrum(self.weight)
-        back, push = -weight.mH, None if drive is None else torus.to_spectrum(drive)
+        weight = fourier.torus.kernel_spectrum(self.weight)
+        back, push = -weight.mT, None if drive is None else fourier.to_spectrum(drive)
 
         def source(z: Tensor) -> Tensor:
-            pulled = torus.to_spectrum(torch.tanh(torus.to_field(weight @ z) + self.bias[:, None]))
+            pulled = fourier.to_spectrum(torch.tanh(fourier.to_field(weight @ z) + self.bias[:, None]))
             return back @ pulled if push is None else torch.baddbmm(push, back, pulled)
 
         return Force(source)
 
-    def potential(self, z: Tensor, torus: Torus) -> Tensor:
+    def potential(self, z: Tensor, fourier: Fourier) -> Tensor:
         """See `Coupling.potential`."""
-        pulled = torus.to_field(torus.kernel_spectrum(self.weight) @ torus.to_spectrum(z)) + self.bias[:, None]
+        pulled = (
+            fourier.to_field(fourier.torus.kernel_spectrum(self.weight) @ fourier.to_spectrum(z)) + self.bias[:, None]
+        )
         size = pulled.abs()
         # log cosh, without overflow
         return (size + nn.functional.softplus(-2 * size) - math.log(2.0)).flatten(0, -2).sum(0)
@@ -158,30 +160,32 @@ class Published(Coupling):
         self.momentum_weight = nn.Parameter(torch.zeros_like(weight))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def force(self, torus: Torus, drive: Tensor | None = None) -> Force:
+    def force(self, fourier: Fourier, drive: Tensor | None = None) -> Force:
         """See `Coupling.force`."""
-        weight, moving = torus.kernel_spectrum(self.weight), torus.kernel_spectrum(self.momentum_weight)
+        weight, moving = fourier.torus.kernel_spectrum(self.weight), fourier.torus.kernel_spectrum(self.momentum_weight)
 
         def source(z: Tensor) -> Tensor:
-            field = torus.to_field(weight @ z) + self.bias[:, None]
+            field = fourier.to_field(weight @ z) + self.bias[:, None]
             return field if drive is None else field + drive
 
         def push(field: Tensor, p: Tensor) -> Tensor:
-            return torus.to_spectrum(torch.tanh(field + torus.to_field(moving @ p)))
+            return fourier.to_spectrum(torch.tanh(field + fourier.to_field(moving @ p)))
 
         return Force(source, push)
 
-    def potential(self, z: Tensor, torus: Torus) -> Tensor:
+    def potential(self, z: Tensor, fourier: Fourier) -> Tensor:
         """See `Coupling.potential`: there is none."""
         raise _no_energy("published")
 
-    def momentum_slope(self, z: Tensor, p: Tensor, torus: Torus, drive: Tensor | None) -> Tensor:
+    def momentum_slope(self, z: Tensor, p: Tensor, fourier: Fourier, drive: Tensor | None) -> Tensor:
         """See `Coupling.momentum_slope`."""
-        force, spectrum = self.force(torus, drive), torus.to_spectrum(z)
-        pushed = torus.to_field(force.value(force.source(spectrum), torus.to_spectrum(p)))
+        force, spectrum = self.force(fourier, drive), fourier.to_spectrum(z)
+        pushed = fourier.to_field(force.value(force.source(spectrum), fourier.to_spectrum(p)))
         channels = len(self.bias)
-        unit = torch.eye(channels * torus.sites).to(z).reshape(channels, *torus.sides, -1).movedim(0, -2)
-        moving = torus.to_field(torus.kernel_spectrum(self.momentum_weight) @ torus.to_spectrum(unit))
+        unit = (
+            torch.eye(channels * fourier.torus.sites).to(z).reshape(channels, *fourier.torus.sides, -1).movedim(0, -2)
+        )
+        moving = fourier.to_field(fourier.torus.kernel_spectrum(self.momentum_weight) @ fourier.to_spectrum(unit))
         return (1 - _flat(pushed).square()).mT.unsqueeze(-1) * _flat(moving)
 
 
@@ -222,28 +226,28 @@ class Dense(Coupling):
         self.momentum_weight = nn.Parameter(torch.zeros(count, count))
         self.bias = nn.Parameter(torch.zeros(count))
 
-    def force(self, torus: Torus, drive: Tensor | None = None) -> Force:
+    def force(self, fourier: Fourier, drive: Tensor | None = None) -> Force:
         """See `Coupling.force`."""
         offset = self.bias[:, None] if drive is None else self.bias[:, None] + _flat(drive)
 
         def source(z: Tensor) -> Tensor:
-            return self.weight @ _flat(torus.to_field(z)) + offset
+            return self.weight @ _flat(fourier.to_field(z)) + offset
 
         def push(field: Tensor, p: Tensor) -> Tensor:
-            pushed = torch.tanh(field + self.momentum_weight @ _flat(torus.to_field(p)))
-            return torus.to_spectrum(pushed.unflatten(0, (-1, *torus.sides)).movedim(0, -2))
+            pushed = torch.tanh(field + self.momentum_weight @ _flat(fourier.to_field(p)))
+            return fourier.to_spectrum(pushed.unflatten(0, (-1, *fourier.torus.sides)).movedim(0, -2))
 
         return Force(source, push)
 
-    def potential(self, z: Tensor, torus: Torus) -> Tensor:
+    def potential(self, z: Tensor, fourier: Fourier) -> Tensor:
         """See `Coupling.potential`: there is none."""
         raise _no_energy("dense")
 
-    def momentum_slope(self, z: Tensor, p: Tensor, torus: Torus, drive: Tensor | None) -> Tensor:
+    def momentum_slope(self, z: Tensor, p: Tensor, fourier: Fourier, drive: Tensor | None) -> Tensor:
         """See `Coupling.momentum_slope`."""
-        force = self.force(torus, drive)
-        pushed = force.value(force.source(torus.to_spectrum(z)), torus.to_spectrum(p))
-        return (1 - _flat(torus.to_field(pushed)).square()).mT.unsqueeze(-1) * self.momentum_weight
+        force = self.force(fourier, drive)
+        pushed = force.value(force.source(fourier.to_spectrum(z)), fourier.to_spectrum(p))
+        return (1 - _flat(fourier.to_field(pushed)).square()).mT.unsqueeze(-1) * self.momentum_weight
 
 
 def _flat(field: Tensor) -> Tensor:

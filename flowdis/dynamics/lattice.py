@@ -10,8 +10,8 @@ from torch import Tensor
 
 from flowdis._checks import check_choice, check_positive
 from flowdis.dynamics.couplings import COUPLINGS
+from flowdis.dynamics.fourier import Torus
 from flowdis.dynamics.lattice_density import momentum_log_det
-from flowdis.dynamics.lattice_linear import Torus
 from flowdis.dynamics.lattice_motion import LatticeMotion
 from flowdis.dynamics.lattice_stability import Stability, check_stable, measure_stability
 from flowdis.dynamics.oscillators import Oscillators
@@ -114,7 +114,7 @@ class Lattice(LatticeMotion):
         """
         z, p = (self.inside(part) for part in self.split(state))
         energy = 0.5 * p.square().flatten(0, -2).sum(0)
-        energy = energy + self.oscillators.potential(z) + self.coupling.potential(z, self.torus)
+        energy = energy + self.oscillators.potential(z) + self.coupling.potential(z, self.fourier())
         if drive is not None:
             energy = energy - (self.drive_field(drive) * z).flatten(0, -2).sum(0)
         return energy.reshape(state.shape[:-1])

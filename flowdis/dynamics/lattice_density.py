@@ -24,11 +24,11 @@ def momentum_log_det(lattice: LatticeMotion, state: Tensor, drive: Tensor | None
     """
     z, p = lattice.enter(state)
     field = None if drive is None else lattice.drive_field(drive)
-    force, h, torus = lattice.force(drive), lattice.step, lattice.torus
+    force, h, fourier = lattice.force(drive), lattice.step, lattice.fourier()
     identity = torch.eye(lattice.size).to(state)
 
     def slope(z: Tensor, p: Tensor) -> Tensor:
-        return lattice.coupling.momentum_slope(torus.to_field(z), torus.to_field(p), torus, field)
+        return lattice.coupling.momentum_slope(fourier.to_field(z), fourier.to_field(p), fourier, field)
 
     def kick(z: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         after = force.kick(force.source(z), p, h / 2)
@@ -36,7 +36,7 @@ def momentum_log_det(lattice: LatticeMotion, state: Tensor, drive: Tensor | None
         return after, _log_det(identity + turned) - _log_det(identity - turned)
 
     total = state.new_zeros(z.shape[-1])
-    lost = lattice.oscillators.damping.repeat_interleave(torus.sites)
+    lost = lattice.oscillators.damping.repeat_interleave(lattice.torus.sites)
     for _ in range(steps):
         if lattice.integrator == "nwm":
             total = total + _log_det(torch.diag(1 - h * lost) + h * slope(z, p))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from flowdis._checks import check_last, check_positive
 from flowdis.dynamics.couplings import Coupling
+from flowdis.dynamics.fourier import Fourier
 from flowdis.dynamics.lattice_steps import Force, published_steps, split_steps, undo_published_steps
 from flowdis.dynamics.oscillators import Oscillators
 
@@ -110,11 +111,11 @@ class LatticeMotion(nn.Module):
         inverse: bool = False,
         step: float | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The same on spectra (F, C, B), by a step of another length where one is given."""
+        """The same on spectra (F, 2 C, B), by a step of another length where one is given."""
         h = (step or self.step) * (-1 if inverse else 1)
         if self.integrator == "strang":
             return split_steps(z, p, force, self.oscillators.propagator(h), h, frames, every)
-        stiffness, damping = (wave.unsqueeze(-1) for wave in self.oscillators.waves())
+        stiffness, damping = self.oscillators.multipliers()
         if not inverse:
             return published_steps(z, p, force, stiffness, damping, h, frames, every)
         return undo_published_steps(z, p, force, stiffness, damping, -h, frames, every)
@@ -123,13 +124,16 @@ class LatticeMotion(nn.Module):
         """The rate of change (*, N) of the momenta at states (*, S)."""
         z, p = self.enter(state)
         force = self.force(drive)
-        stiffness, damping = (wave.unsqueeze(-1) for wave in self.oscillators.waves())
-        rate = self.torus.to_field(force.value(force.source(z), p) - stiffness * z - damping * p)
+        rate = self.fourier().to_field(force.value(force.source(z), p) + self.oscillators.rate(z, p))
         return _outside(rate, len(self.torus.sides)).reshape(*state.shape[:-1], self.size)
+
+    def fourier(self) -> Fourier:
+        """The transforms of its sites, in the type of its parameters."""
+        return self.torus.fourier(self.oscillators.raw_stiffness)
 
     def force(self, drive: _Sites | None = None) -> Force:
         """The coupling's force on spectra, bound to its weights as they are and to a drive (*, N)."""
-        return self.coupling.force(self.torus, None if drive is None else self.drive_field(drive))
+        return self.coupling.force(self.fourier(), None if drive is None else self.drive_field(drive))
 
     def drive_field(self, drive: _Sites) -> Tensor:
         r"""A drive (*, N) as a field (\*sides, C, B).
@@ -141,14 +145,15 @@ class LatticeMotion(nn.Module):
         return self.inside(drive.reshape(-1, *self.shape))
 
     def enter(self, state: _State) -> tuple[Tensor, Tensor]:
-        """The spectra (F, C, B) of positions and momenta of states (*, S)."""
-        z, p = (self.torus.to_spectrum(self.inside(part)) for part in self.split(state))
+        """The spectra (F, 2 C, B) of positions and momenta of states (*, S)."""
+        fourier = self.fourier()
+        z, p = (fourier.to_spectrum(self.inside(part)) for part in self.split(state))
         return z, p
 
     def leave(self, z: Tensor, p: Tensor, batch: Sequence[int]) -> _States:
-        """The states (T, *batch, S) of spectra (T, F, C, B)."""
-        axes = len(self.torus.sides)
-        parts = [_outside(self.torus.to_field(part), axes).flatten(2) for part in (z, p)]
+        """The states (T, *batch, S) of spectra (T, F, 2 C, B)."""
+        axes, fourier = len(self.torus.sides), self.fourier()
+        parts = [_outside(fourier.to_field(part), axes).flatten(2) for part in (z, p)]
         return torch.cat(parts, dim=-1).reshape(len(z), *batch, self.state_size)
 
     def inside(self, field: Tensor) -> Tensor:

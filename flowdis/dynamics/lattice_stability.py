@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from flowdis.dynamics.fourier import as_complex
 from flowdis.dynamics.lattice_motion import LatticeMotion
 
 __all__ = ["Stability", "check_stable", "measure_stability", "published_limit"]
@@ -131,4 +132,4 @@ def _wave_matrices(lattice: LatticeMotion, motion: Callable[[Tensor], Tensor]) -
     if not lattice.coupling.local:
         return answers.mT.unsqueeze(0)
     fields = answers.reshape(count, -1, *torus.sides)
-    return torus.to_spectrum(fields.permute(*range(2, fields.ndim), 1, 0))
+    return as_complex(torus.fourier(answers).to_spectrum(fields.permute(*range(2, fields.ndim), 1, 0)))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flowdis.dynamics.base import FlowError
-from flowdis.dynamics.lattice_linear import Propagator
+from flowdis.dynamics.propagators import Propagator
 
 __all__ = ["Force", "nwm_step", "published_steps", "split_steps", "undo_published_steps"]
 
@@ -18,7 +18,7 @@ _ROUNDS = 100  # of the fixed point of a kick that depends on the momenta; a han
 
 @dataclass(frozen=True, eq=False)
 class Force:
-    """The nonlinear force on spectra (F, C, B), bound to weights and drive.
+    """The nonlinear force on spectra (F, 2 C, B), bound to weights and drive.
 
     Arguments:
         source: From positions, what is worked out once for each of them: the force itself where `push` is None.
@@ -50,7 +50,7 @@ class Force:
         after = p + time * self.push(source, p)
         for _ in range(_ROUNDS):
             before, after = after, p + time * self.push(source, (p + after) / 2)
-            size = torch.finfo(p.real.dtype).eps * (1 + float(after.detach().abs().max()))
+            size = torch.finfo(p.dtype).eps * (1 + float(after.detach().abs().max()))
             if not float((after - before).detach().abs().max()) > 8 * size:
                 return after
         raise FlowError(f"kick of {time:.4g} by a force of the momenta does not settle: a shorter step may help")
@@ -62,7 +62,7 @@ def split_steps(
     """Half kick, exact linear step, half kick, again and again: symmetric, of second order.
 
     Arguments:
-        z: The spectra of positions at the start, with shape (F, C, B).
+        z: The spectra of positions at the start, with shape (F, 2 C, B).
         p: Those of momenta.
         force: The nonlinear force, evaluated once a step.
         linear: The linear motion of one step.
@@ -71,7 +71,7 @@ def split_steps(
         every: How many steps there are from frame to frame.
 
     Returns:
-        The spectra of positions and of momenta at each frame, with shape (T, F, C, B), the start not among them.
+        The spectra of positions and of momenta at each frame, with shape (T, F, 2 C, B), the start not among them.
     """
     positions, momenta = [], []
     source = force.source(z)
@@ -124,7 +124,7 @@ def published_steps(
     frames: int,
     every: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    """The same by `nwm_step`; `stiffness` and `damping` are those of each wave, with shape (F, C, 1)."""
+    """The same by `nwm_step`; `stiffness` and `damping` are those of each wave, with shape (F, 2 C, 1)."""
     positions, momenta = [], []
     for count in range(1, frames * every + 1):
         pushed = force.value(force.source(z), p)

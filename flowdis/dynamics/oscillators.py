@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from flowdis._checks import check_positive
-from flowdis.dynamics.lattice_linear import Propagator, Torus, propagator
+from flowdis.dynamics.fourier import Torus, turned
+from flowdis.dynamics.propagators import Propagator, propagator
 
 __all__ = ["Oscillators"]
 
@@ -83,6 +84,19 @@ class Oscillators(nn.Module):
         """The stiffness and the damping (complex with a gyroscopic term) of each wave, both with shape (F, C)."""
         stiffness = self.torus.stiffness(self.stiffness, self.neighbour)
         return stiffness, self.torus.damping(self.damping, self.gyroscopic)
+
+    def multipliers(self) -> tuple[Tensor, Tensor]:
+        """The same for real and imaginary parts, (F, 2 C, 1), without the gyroscopic term."""
+        stiffness, damping = (wave.real.repeat(1, 2).unsqueeze(-1) for wave in self.waves())
+        return stiffness, damping
+
+    def rate(self, z: Tensor, p: Tensor) -> Tensor:
+        """The rate of change of momenta, on spectra (F, 2 C, B)."""
+        stiffness, damping = self.multipliers()
+        rate = -(stiffness * z + damping * p)
+        if self.gyroscopic is None:
+            return rate
+        return rate - self.waves()[1].imag.repeat(1, 2).unsqueeze(-1) * turned(p)
 
     def propagator(self, step: float) -> Propagator:
         """The exact motion over one step; negative for the inverse."""
