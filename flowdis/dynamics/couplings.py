@@ -116,9 +116,8 @@ class Conservative(Coupling):
 
     def potential(self, z: Tensor, fourier: Fourier) -> Tensor:
         """See `Coupling.potential`."""
-        pulled = (
-            fourier.to_field(fourier.torus.kernel_spectrum(self.weight) @ fourier.to_spectrum(z)) + self.bias[:, None]
-        )
+        weight = fourier.torus.kernel_spectrum(self.weight)
+        pulled = fourier.to_field(weight @ fourier.to_spectrum(z)) + self.bias[:, None]
         size = pulled.abs()
         # log cosh, without overflow
         return (size + nn.functional.softplus(-2 * size) - math.log(2.0)).flatten(0, -2).sum(0)
@@ -181,11 +180,9 @@ class Published(Coupling):
         """See `Coupling.momentum_slope`."""
         force, spectrum = self.force(fourier, drive), fourier.to_spectrum(z)
         pushed = fourier.to_field(force.value(force.source(spectrum), fourier.to_spectrum(p)))
-        channels = len(self.bias)
-        unit = (
-            torch.eye(channels * fourier.torus.sites).to(z).reshape(channels, *fourier.torus.sides, -1).movedim(0, -2)
-        )
-        moving = fourier.to_field(fourier.torus.kernel_spectrum(self.momentum_weight) @ fourier.to_spectrum(unit))
+        channels, torus = len(self.bias), fourier.torus
+        unit = torch.eye(channels * torus.sites).to(z).reshape(channels, *torus.sides, -1).movedim(0, -2)
+        moving = fourier.to_field(torus.kernel_spectrum(self.momentum_weight) @ fourier.to_spectrum(unit))
         return (1 - _flat(pushed).square()).mT.unsqueeze(-1) * _flat(moving)
 
 

@@ -1,7 +1,7 @@
 r"""Waves on a ring or torus: fields to spectra and back, and kernels as matrices that act on waves.
 
-A spectrum is real, (F, 2 C, B): for each wave the real parts of all channels and then the imaginary parts, batch last. So
-kernels that mix channels are one batched matrix product, whose adjoint is its transpose. Fields stand sites first,
+A spectrum is real, (F, 2 C, B): for each wave the real parts of all channels and then the imaginary parts, batch last.
+So kernels that mix channels are one batched matrix product, whose adjoint is its transpose. Fields stand sites first,
 (\*sides, C, B).
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path as FilePath
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -20,6 +20,7 @@ _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 Config = TypeVar("Config")
 
 
+@runtime_checkable
 class StoredConfig(Protocol):
     """The configuration of a model, as JSON."""
 
