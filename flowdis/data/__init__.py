@@ -10,6 +10,7 @@ from flowdis.data.files import as_images, check_writable, load_images, save_imag
 from flowdis.data.frames import FrameSequences
 from flowdis.data.grids import FactorGrid
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
+from flowdis.data.physics import SYSTEMS, two_body
 from flowdis.data.pixels import colour
 from flowdis.data.protocols import ORBIT, PROTOCOLS, PUBLISHED, motions, orbit, published
 from flowdis.data.readers import cars3d, dsprites, falcor3d, isaac3d, mpi3d, shapes3d, smallnorb
@@ -52,6 +53,8 @@ __all__ = [
     "TransformSequences",
     "FrameSequences",
     "RenderedFrames",
+    "SYSTEMS",
+    "two_body",
     "Motion",
     "Orbit",
     "Steps",

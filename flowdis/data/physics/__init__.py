@@ -1,0 +1,21 @@
+"""Mechanical systems, simulated so that nothing is lost, and rendered: springs, pendulums, bodies that attract."""
+
+from __future__ import annotations
+
+from flowdis.data.physics.double_pendulum import DoublePendulum
+from flowdis.data.physics.renderer import BodyRenderer
+from flowdis.data.physics.separable import Bodies, Pendulum, SeparableSystem, Spring
+from flowdis.data.physics.simulate import simulate
+from flowdis.data.physics.systems import SYSTEMS, two_body
+
+__all__ = [
+    "SYSTEMS",
+    "two_body",
+    "SeparableSystem",
+    "Spring",
+    "Pendulum",
+    "Bodies",
+    "DoublePendulum",
+    "simulate",
+    "BodyRenderer",
+]
