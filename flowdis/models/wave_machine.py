@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from flowdis._checks import check_images, check_last, check_positive
-from flowdis._types import FrameImages, FrameLatents, Images, Latent, Scalar
+from flowdis._types import FrameImages, Images, Latent, Scalar
 from flowdis.models.autoencoder import ConvDecoder, default_channels
 from flowdis.models.frame_encoder import FrameEncoder
 from flowdis.models.latent_dynamics import LATENT_DYNAMICS, LatentDynamics, matched_size
@@ -36,7 +36,8 @@ A wave machine: it reads a few frames of a sequence, and forecasts those that fo
     future = model.forecast(frames, steps=60)
 """
 
-_Shown = Float[Tensor, "*batch V"]
+_Seen = Float[Tensor, "F *batch C H W"]
+_States = Float[Tensor, "T *batch S"]
 
 
 class WaveMachine(
@@ -109,11 +110,11 @@ class WaveMachine(
         """The type of the parameters."""
         return next(self.parameters()).dtype
 
-    def encode(self, frames: FrameImages) -> Posterior:
+    def encode(self, frames: _Seen) -> Posterior:
         """The posterior over latents (*, D) of frames (F, *, C, H, W): of the state at the frame read last."""
         return self.encoder(frames)
 
-    def run(self, latents: Latent, frames: int) -> FrameLatents:
+    def run(self, latents: Latent, frames: int) -> _States:
         """The states (T, *, S) of latents (*, D) with eyes closed, the first of them that of the latents.
 
         Arguments:
@@ -147,7 +148,7 @@ class WaveMachine(
         return LIKELIHOODS[self.config.likelihood].log_density(images, self.output(states), self.config.noise)
 
     @torch.no_grad()
-    def foresee(self, frames: FrameImages, steps: int, *, generator: torch.Generator | None = None) -> FrameLatents:
+    def foresee(self, frames: _Seen, steps: int, *, generator: torch.Generator | None = None) -> _States:
         """The states (T, *, S) at the frames after those seen, such as the activity of a lattice.
 
         Arguments:
@@ -162,9 +163,10 @@ class WaveMachine(
         check_positive("steps", steps)
         check_images("frames", frames, self.image_shape)
         count = self.config.frames
-        if frames.ndim < 4 or len(frames) < count:
-            got = f"{len(frames)} of them" if frames.ndim >= 4 else f"one frame of shape {tuple(frames.shape)}"
-            raise ValueError(f"`frames` must be at least the {count} that the encoder reads, got {got}")
+        if frames.ndim < 4:
+            raise ValueError(f"`frames` must have shape (n, *, C, H, W), got one frame of shape {tuple(frames.shape)}")
+        if len(frames) < count:
+            raise ValueError(f"`frames` must be at least the {count} that the encoder reads, got {len(frames)} of them")
         posterior = self.encode(frames[len(frames) - count :].to(device=self.device, dtype=self.dtype))
         latents = posterior.mean if generator is None else posterior.sample(generator)
         seen = count - self.config.anchor
@@ -173,7 +175,7 @@ class WaveMachine(
     @torch.no_grad()
     def forecast(
         self,
-        frames: FrameImages,
+        frames: _Seen,
         steps: int,
         *,
         reencode: int | None = None,
@@ -201,7 +203,7 @@ class WaveMachine(
             made, seen = made + count, torch.cat([seen, pieces[-1]])[-max(len(seen), self.config.frames) :]
         return torch.cat(pieces)
 
-    def _decode_in_parts(self, states: FrameLatents) -> FrameImages:
+    def _decode_in_parts(self, states: _States) -> FrameImages:
         each = max(1, _IMAGES // max(1, states[0, ..., 0].numel()))
         return torch.cat([self.decode(part) for part in states.split(each)])
 
