@@ -6,11 +6,12 @@ from flowdis.data.batch import SequenceBatch
 from flowdis.data.digits import digits
 from flowdis.data.factor_scenes import FactorScenes
 from flowdis.data.factors import Factor, FactorImages
-from flowdis.data.files import as_images, check_writable, load_images, save_images
+from flowdis.data.files import as_images, check_writable, load_animation, load_images, save_images
+from flowdis.data.frame_files import load_sequences
 from flowdis.data.frames import FrameSequences
 from flowdis.data.grids import FactorGrid
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
-from flowdis.data.physics import SYSTEMS, two_body
+from flowdis.data.physics import SYSTEMS, double_pendulum, pendulum, spring, three_body, two_body
 from flowdis.data.pixels import colour
 from flowdis.data.protocols import ORBIT, PROTOCOLS, PUBLISHED, motions, orbit, published
 from flowdis.data.readers import cars3d, dsprites, falcor3d, isaac3d, mpi3d, shapes3d, smallnorb
@@ -54,7 +55,11 @@ __all__ = [
     "FrameSequences",
     "RenderedFrames",
     "SYSTEMS",
+    "spring",
+    "pendulum",
+    "double_pendulum",
     "two_body",
+    "three_body",
     "Motion",
     "Orbit",
     "Steps",
@@ -68,6 +73,8 @@ __all__ = [
     "digits",
     "as_images",
     "load_images",
+    "load_animation",
+    "load_sequences",
     "save_images",
     "check_writable",
 ]

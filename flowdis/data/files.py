@@ -19,7 +19,7 @@ from flowdis._types import Images
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["as_images", "check_writable", "load_images", "save_images"]
+__all__ = ["as_images", "check_writable", "load_animation", "load_images", "save_images"]
 
 _Batch = Float[Tensor, "N C H W"]
 _Shape = tuple[int, int, int]
@@ -49,10 +49,7 @@ def load_images(
         FileNotFoundError: if a folder or a file does not exist.
         ValueError: if there is no file, or one of them is not an image and `skip_bad` is not set.
     """
-    if image_shape is not None:
-        check_choice("image_shape[0]", str(image_shape[0]), _MODES)
-        if min(image_shape) < 1:
-            raise ValueError(f"`image_shape` must be positive (C, H, W), got {image_shape}")
+    _check_shape(image_shape)
     pixels: list[Tensor] = []
     read: list[Path] = []
     for path in _listed(source):
@@ -69,6 +66,29 @@ def load_images(
     if not pixels:
         raise ValueError(f"`source` must hold at least one image, got none in {source}")
     return torch.stack(pixels).to(torch.float32) / 255, read
+
+
+def load_animation(path: str | Path, *, image_shape: _Shape | None = None) -> _Batch:
+    """Reads the frames of an animated image file, such as a GIF, as `load_images` reads images.
+
+    Arguments:
+        path: The file.
+        image_shape: The shape (C, H, W) of the frames; if left out, that of the file, grey if all frames are.
+
+    Returns:
+        The frames in [0, 1] in float32, with shape (T, C, H, W), however long each of them is to be shown.
+
+    Raises:
+        FileNotFoundError: if the file does not exist.
+        ValueError: if it cannot be read to its end.
+    """
+    _check_shape(image_shape)
+    (file,) = _listed([path])
+    frames = _opened(file, all_frames=True)
+    if image_shape is None:
+        width, height = frames[0].size
+        image_shape = (1 if all(frame.mode == "L" for frame in frames) else 3, height, width)
+    return torch.stack([_fitted(frame, image_shape) for frame in frames]).to(torch.float32) / 255
 
 
 def save_images(
@@ -180,15 +200,34 @@ def _listed(source: _Source) -> list[Path]:
     return paths
 
 
+def _check_shape(shape: _Shape | None) -> None:
+    if shape is not None:
+        check_choice("image_shape[0]", str(shape[0]), _MODES)
+        if min(shape) < 1:
+            raise ValueError(f"`image_shape` must be positive (C, H, W), got {shape}")
+
+
 def _read(path: Path, shape: _Shape | None) -> Tensor:
     """The bytes (C, H, W) of an image file."""
-    from PIL import Image, ImageOps
+    return _fitted(_opened(path)[0], shape)
+
+
+def _opened(path: Path, all_frames: bool = False) -> list[Image]:
+    """The first or all frames of an image file, upright, in mode L or RGB."""
+    from PIL import Image, ImageOps, ImageSequence
 
     try:
         with Image.open(path) as opened:
-            image = _plain(ImageOps.exif_transpose(opened))
+            frames = ImageSequence.Iterator(opened) if all_frames else [opened]
+            return [_plain(ImageOps.exif_transpose(frame)) for frame in frames]
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"could not read {path} as an image ({type(error).__name__}: {error})") from error
+
+
+def _fitted(image: Image, shape: _Shape | None) -> Tensor:
+    """The bytes (C, H, W) of an image that covers a shape and is cropped to it."""
+    from PIL import Image, ImageOps
+
     if shape is not None:
         image = image.convert(_MODES[str(shape[0])])
         image = ImageOps.fit(image, (shape[2], shape[1]), method=Image.Resampling.BICUBIC)

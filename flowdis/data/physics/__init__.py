@@ -6,11 +6,15 @@ from flowdis.data.physics.double_pendulum import DoublePendulum
 from flowdis.data.physics.renderer import BodyRenderer
 from flowdis.data.physics.separable import Bodies, Pendulum, SeparableSystem, Spring
 from flowdis.data.physics.simulate import simulate
-from flowdis.data.physics.systems import SYSTEMS, two_body
+from flowdis.data.physics.systems import SYSTEMS, double_pendulum, pendulum, spring, three_body, two_body
 
 __all__ = [
     "SYSTEMS",
+    "spring",
+    "pendulum",
+    "double_pendulum",
     "two_body",
+    "three_body",
     "SeparableSystem",
     "Spring",
     "Pendulum",

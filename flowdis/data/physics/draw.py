@@ -50,7 +50,7 @@ def disc(centres: _Points, radius: float, size: int) -> _Coverage:
     across = _up_to((x[:, None] + edges)[..., None] - pixels).diff(dim=1)
     top, bottom = y[:, None] + heights, y[:, None] - heights
     down = _up_to(top[..., None] - pixels) - _up_to(bottom[..., None] - pixels)
-    return down.mT @ across
+    return (down.mT @ across).clamp_(0, 1)  # where rounding leads out
 
 
 def rod(starts: _Points, ends: _Points, width: float, size: int, *, longest: float) -> _Coverage:

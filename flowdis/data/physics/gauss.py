@@ -51,7 +51,7 @@ class Gauss:
         for _ in range(_ITERATIONS):
             found = self._slopes(start + torch.einsum("ij,jns->ins", inner, slopes))
             slopes, change = found, found - slopes
-        worst = abs(h) * float(change.abs().max())
+        worst = abs(h) * float(change.detach().abs().max())
         if not worst <= _TOLERANCE:
             raise ValueError(f"`dt` must be short enough to solve for a step, got one still off by {worst:.1g}")
         self._last = (h, slopes)

@@ -18,7 +18,7 @@ __all__ = ["BodyRenderer"]
 
 _WHITE = ((1.0,),)
 _COLOURS = ((1.0, 0.25, 0.2), (0.2, 0.7, 1.0), (1.0, 0.85, 0.2), (0.3, 0.9, 0.4), (0.8, 0.4, 1.0), (1.0, 0.6, 0.7))
-_ROD = 0.5
+_ROD = 0.6
 _CHUNK = 64  # images at a time on a CPU, whose maps stay in the cache
 
 
@@ -45,7 +45,7 @@ class BodyRenderer:
     image_size: int = 32
     colour: bool = False
     rods: tuple[float, ...] = ()
-    width: float = 0.1
+    width: float = 0.15
 
     def __post_init__(self) -> None:
         check_image_size(self.image_size)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from flowdis.data.physics import SYSTEMS, two_body
+from flowdis.data.physics import SYSTEMS, double_pendulum, pendulum, spring, three_body, two_body
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -63,3 +63,38 @@ def test_eccentric_orbits_start_where_they_are_widest() -> None:
     assert 0.25 - 1e-6 < nearest.min() < 0.4 and nearest.max() > 0.9
     with pytest.raises(ValueError, match="eccentricity"):
         two_body(2, 2, eccentricity=1.0)
+
+
+def test_springs_and_pendulums_start_at_the_published_distances_from_rest() -> None:
+    springs = spring(300, 1, generator=seeded()).states[0]
+    amplitude = (springs[:, 0] ** 2 + springs[:, 1] ** 2 / (2.0 * 0.5)).sqrt()  # H = k r^2 / 2
+    pendulums = pendulum(300, 1, generator=seeded()).states[0].norm(dim=-1)
+    double = double_pendulum(300, 1, generator=seeded()).states[0]
+    both = torch.cat([double[:, [0, 2]].norm(dim=-1), double[:, [1, 3]].norm(dim=-1)])
+    for found, low, high in ((amplitude, 0.1, 1.0), (pendulums, 1.3, 2.3), (both, 1.3, 2.3)):
+        assert low <= found.min() < low + 0.05 and high - 0.05 < found.max() <= high
+        assert float(found.mean()) == pytest.approx((low + high) / 2, abs=0.06)
+    assert springs.sign().mean(0).abs().max() < 0.2  # anywhere on the circle
+
+
+def test_three_bodies_turn_as_a_triangle_but_for_their_disorder() -> None:
+    sequences = three_body(20, 4, disorder=0.0, generator=seeded())
+    places = sequences.states[..., :6].unflatten(-1, (3, 2))
+    radius = places.norm(dim=-1)
+    assert 0.9 <= radius.min() and radius.max() <= 1.2
+    assert (radius - radius[0]).abs().max() < 1e-8
+    turned = places[1, ..., 1] * places[0, ..., 0] - places[1, ..., 0] * places[0, ..., 1]
+    assert (turned > 0).all()  # counter-clockwise
+    disorderly = three_body(200, 20, generator=seeded())
+    assert disorderly.states[..., 6:].unflatten(-1, (3, 2)).sum(-2).abs().max() < 1e-12
+    assert disorderly.states[..., :6].abs().max() < 2.75
+    with pytest.raises(ValueError, match="disorder"):
+        three_body(2, 2, disorder=1.0)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_energy_is_kept_or_falls_by_friction(name: str) -> None:
+    free, damped = (SYSTEMS[name](5, 6, friction=friction, generator=seeded()) for friction in (0.0, 0.05))
+    energy = free.source.renderer.system.energy
+    assert (energy(free.states) - energy(free.states[0])).abs().max() < 1e-6
+    assert (energy(damped.states).diff(dim=0) < 0).all() and torch.equal(free.states[0], damped.states[0])
