@@ -20,15 +20,15 @@ _VERSION = 1
 SHOWN = ("positions", "both")
 """What of the state the decoder sees: positions only, or positions and momenta."""
 
-_CHANNELS, _PIXELS, _LEAST, _MOST = 8, 4, 4, 24
+_CHANNELS, _PIXELS, _LEAST, _MOST = 4, 4, 4, 24
 
 
 def default_lattice(image_shape: Sequence[int]) -> tuple[int, int, int]:
-    """The shape (C, H, W) of the torus for images: 8 channels, a site for every 4 pixels of a side, 4 to 24 of them.
+    """The shape (C, H, W) of the torus for images: 4 channels, a site for every 4 pixels of a side, 4 to 24 of them.
 
     Example:
         >>> default_lattice((3, 32, 32)), default_lattice((1, 28, 200))
-        ((8, 8, 8), (8, 7, 24))
+        ((4, 8, 8), (4, 7, 24))
     """
     height, width = (min(_MOST, max(_LEAST, round(side / _PIXELS))) for side in image_shape[1:])
     return _CHANNELS, height, width
