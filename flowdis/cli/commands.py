@@ -11,16 +11,25 @@ import flowdis
 from flowdis.cli.demo import Demo
 from flowdis.cli.edit import Edit
 from flowdis.cli.evaluate import Evaluate
+from flowdis.cli.forecast_demo import ForecastDemo
 from flowdis.cli.report import Report
 from flowdis.cli.train import Train
 
 __all__ = ["COMMANDS", "run"]
 
-COMMANDS = {"demo": Demo, "train": Train, "edit": Edit, "evaluate": Evaluate, "report": Report}
+COMMANDS = {
+    "demo": Demo,
+    "forecast-demo": ForecastDemo,
+    "train": Train,
+    "edit": Edit,
+    "evaluate": Evaluate,
+    "report": Report,
+}
 """The commands by name; the fields of each are its options."""
 
 _Command = (
     Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[ForecastDemo, tyro.conf.subcommand("forecast-demo")]
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Edit, tyro.conf.subcommand("edit")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -95,7 +95,7 @@ def carry_out(
         return 0
     keep_freed_memory()
     trainer = Trainer(model, sequences, recipe.training, run.checkpoint, quiet, recipe.objective)
-    result = _train(run, trainer, subject)
+    result = _train(run, trainer, model.names, subject)
     if not result.finished:
         told = f"interrupted at step {result.steps}; the same command goes on from there"
         print(f"flowdis: {told}", file=sys.stderr)
@@ -110,7 +110,7 @@ def carry_out(
     return 0
 
 
-def _train(run: Run, trainer: Trainer, subject: Subject) -> TrainingResult:
+def _train(run: Run, trainer: Trainer, names: Sequence[str], subject: Subject) -> TrainingResult:
     """Trains and writes the history."""
     resumed = trainer.resume()
     if not trainer.quiet:
@@ -118,7 +118,7 @@ def _train(run: Run, trainer: Trainer, subject: Subject) -> TrainingResult:
         begun = f"{config.minutes:g} minutes" if config.steps is None else f"{config.steps} steps"
         begun = f"going on at step {trainer.step}, {trainer.progress():.0%} done" if resumed else begun
         size = sum(parameter.numel() for parameter in model.parameters())
-        told = f"{', '.join(model.names)}: {len(subject.train)} {subject.name}, {size:,} parameters"
+        told = f"{', '.join(names)}: {len(subject.train)} {subject.name}, {size:,} parameters"
         print(f"{told}, {_where(model.device)}; {begun}")
     result = trainer.run()
     run.write_history(result.history)

@@ -5,6 +5,8 @@ from flowdis.models.config import LatentFlowConfig
 from flowdis.models.latent_flow import LatentFlow
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.posterior import Posterior, gaussian_log_density
+from flowdis.models.wave_config import WaveMachineConfig
+from flowdis.models.wave_machine import WaveMachine
 
 __all__ = [
     "LIKELIHOODS",
@@ -13,6 +15,8 @@ __all__ = [
     "LatentFlow",
     "LatentFlowConfig",
     "Posterior",
+    "WaveMachine",
+    "WaveMachineConfig",
     "default_channels",
     "gaussian_log_density",
 ]

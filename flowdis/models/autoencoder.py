@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from flowdis._types import Images, Latent
 from flowdis.models.posterior import Posterior
 
-__all__ = ["ConvDecoder", "ConvEncoder", "default_channels"]
+__all__ = ["ConvDecoder", "ConvEncoder", "default_channels", "spread_posterior"]
 
 # Keeps exp(log_std) within e^-7 .. e^7, smoothly, so that no posterior overflows; never met in training.
 _LOG_STD_RANGE = 7.0
@@ -31,6 +31,12 @@ def default_channels(image_shape: Sequence[int]) -> tuple[int, ...]:
     """
     levels = max(1, round(math.log2(min(image_shape[1:]) / 14)))
     return tuple(16 * 2**level for level in range(levels))
+
+
+def spread_posterior(output: Latent) -> Posterior:
+    """The posterior that an output (*, 2 D) of means and of spreads stands for, small and bounded spreads at first."""
+    mean, spread = output.chunk(2, dim=-1)
+    return Posterior(mean, _LOG_STD_RANGE * torch.tanh((spread - 2) / _LOG_STD_RANGE))
 
 
 def _check_shape(image_shape: Sequence[int], channels: Sequence[int]) -> tuple[int, int, int]:
@@ -82,11 +88,13 @@ class ConvEncoder(nn.Module):
 
     def forward(self, images: Images) -> Posterior:
         """Encodes images (*, C, H, W) as a posterior over codes (*, D)."""
-        batch = images.shape[:-3]
-        features = self.body(images.reshape(-1, *images.shape[-3:]))
-        mean, spread = self.head(rearrange(features, "b c h w -> b (c h w)")).chunk(2, dim=-1)
-        log_std = _LOG_STD_RANGE * torch.tanh((spread - 2) / _LOG_STD_RANGE)
-        return Posterior(mean.reshape(*batch, -1), log_std.reshape(*batch, -1))
+        return spread_posterior(self.features(images))
+
+    def features(self, images: Images) -> Latent:
+        """What the last layer makes (*, 2 D) of images (*, C, H, W)."""
+        maps = self.body(images.reshape(-1, *images.shape[-3:]))
+        flat: Tensor = self.head(rearrange(maps, "b c h w -> b (c h w)"))
+        return flat.reshape(*images.shape[:-3], -1)
 
     def config(self) -> dict[str, Any]:
         """The keyword arguments that only this kind of encoder has: none."""

@@ -20,7 +20,7 @@ from flowdis.models.config import LatentFlowConfig
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.motion import Motion
 from flowdis.models.posterior import Posterior
-from flowdis.models.storage import read_model, write_model
+from flowdis.models.storage import fill_model, read_model, write_model
 from flowdis.models.topographic import ENCODERS
 from flowdis.paths import Flow, Path, Unit, flows
 
@@ -230,21 +230,13 @@ class LatentFlow(
             FileNotFoundError: if the folder or one of its files is missing.
             ValueError: if the config is foreign, own modules are not passed, or weights do not fit.
         """
-        config, weights = read_model(source, revision=revision, token=token, local_files_only=local_files_only)
+        config, weights = read_model(
+            source, LatentFlowConfig.from_json, revision=revision, token=token, local_files_only=local_files_only
+        )
         given = {"encoder": encoder, "decoder": decoder, "fields": fields}
         lacking: Sequence[str] = [name for name in config.own_modules if given[name] is None]
         if lacking:
             raise ValueError(f"`{lacking[0]}` must be passed: the model was saved with its own {', '.join(lacking)}")
         model = cls(config, encoder=encoder, decoder=decoder, fields=fields)
-        wanted = model.state_dict()
-        problems = [f"missing {key}" for key in sorted(set(wanted) - set(weights))]
-        problems += [f"unknown {key}" for key in sorted(set(weights) - set(wanted))]
-        problems += [
-            f"{key} has shape {tuple(weights[key].shape)}, wanted {tuple(wanted[key].shape)}"
-            for key in sorted(set(weights) & set(wanted))
-            if weights[key].shape != wanted[key].shape
-        ]
-        if problems:
-            raise ValueError(f"weights of {source} do not fit the config: {'; '.join(problems)}")
-        model.to(weights["log_diffusion"].dtype).load_state_dict(weights)
+        fill_model(model, weights, source)
         return model.eval()

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path as FilePath
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from flowdis._files import write_whole
-from flowdis.models.config import LatentFlowConfig
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["StoredConfig", "fill_model", "read_model", "write_model"]
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
+Config = TypeVar("Config")
 
-def write_model(folder: FilePath, config: LatentFlowConfig, weights: Mapping[str, Tensor]) -> None:
+
+@runtime_checkable
+class StoredConfig(Protocol):
+    """The configuration of a model, as JSON."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        ...
+
+
+def write_model(folder: FilePath, config: StoredConfig, weights: Mapping[str, Tensor]) -> None:
     """Writes both files, each whole or not at all."""
     # Its own `save_file` makes a file that nobody else may read.
     write_whole(folder / _WEIGHTS, save({key: value.detach().contiguous() for key, value in weights.items()}))
@@ -27,12 +38,20 @@ def write_model(folder: FilePath, config: LatentFlowConfig, weights: Mapping[str
 
 def read_model(
     source: str | FilePath,
+    read_config: Callable[[Mapping[str, Any]], Config],
     *,
     revision: str | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
-) -> tuple[LatentFlowConfig, dict[str, Tensor]]:
+) -> tuple[Config, dict[str, Tensor]]:
     """Reads a folder or a hub repository.
+
+    Arguments:
+        source: A folder, or the name of a hub repository.
+        read_config: Makes the configuration of JSON values.
+        revision: A branch, tag or commit of the hub repository.
+        token: A hub token.
+        local_files_only: Whether to look only into the hub's local cache.
 
     Raises:
         FileNotFoundError: if the folder or one of its files is missing.
@@ -48,7 +67,26 @@ def read_model(
         files = _from_hub(str(source), revision, token, local_files_only)
     else:
         raise FileNotFoundError(f"`source` must be a model folder or the name of a hub repository, got {source}")
-    return _read_config(files[0]), _read_weights(files[1])
+    return _read_config(files[0], read_config), _read_weights(files[1])
+
+
+def fill_model(model: nn.Module, weights: Mapping[str, Tensor], source: str | FilePath) -> None:
+    """Loads weights into a model, which takes their type.
+
+    Raises:
+        ValueError: if they are of another model; the message lists what is missing, unknown or of another shape.
+    """
+    wanted = model.state_dict()
+    problems = [f"missing {key}" for key in sorted(set(wanted) - set(weights))]
+    problems += [f"unknown {key}" for key in sorted(set(weights) - set(wanted))]
+    problems += [
+        f"{key} has shape {tuple(weights[key].shape)}, wanted {tuple(wanted[key].shape)}"
+        for key in sorted(set(weights) & set(wanted))
+        if weights[key].shape != wanted[key].shape
+    ]
+    if problems:
+        raise ValueError(f"weights of {source} do not fit the config: {'; '.join(problems)}")
+    model.to(next(iter(weights.values())).dtype).load_state_dict(weights)
 
 
 def _from_hub(name: str, revision: str | None, token: str | bool | None, local_files_only: bool) -> list[FilePath]:
@@ -66,12 +104,12 @@ def _from_hub(name: str, revision: str | None, token: str | bool | None, local_f
         ) from error
 
 
-def _read_config(file: FilePath) -> LatentFlowConfig:
+def _read_config(file: FilePath, read_config: Callable[[Mapping[str, Any]], Config]) -> Config:
     try:
         values = json.loads(file.read_text())
         if not isinstance(values, dict):
             raise ValueError(f"config must be a JSON object, got {type(values).__name__}")
-        return LatentFlowConfig.from_json(values)
+        return read_config(values)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} is not the config of a flowdis model: {error}") from error
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from flowdis.objectives.base import Bound, Draw, Objective
 from flowdis.objectives.flow_bound import FlowBound, Weights, bound, kl_path, log_momentum_prior, log_prior
 from flowdis.objectives.regularisers import energy, hamilton_jacobi, start_speed
+from flowdis.objectives.wave_bound import WaveBound, sequence_log_likelihood
 
 __all__ = [
     "Bound",
     "Draw",
     "FlowBound",
     "Objective",
+    "WaveBound",
     "Weights",
     "bound",
     "energy",
@@ -18,5 +20,6 @@ __all__ = [
     "kl_path",
     "log_momentum_prior",
     "log_prior",
+    "sequence_log_likelihood",
     "start_speed",
 ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from flowdis.data.batch import SequenceBatch
-from flowdis.models import LatentFlow
 
 __all__ = ["Bound", "Draw", "Objective"]
 
@@ -40,7 +40,7 @@ class Bound:
 
 
 class Objective(ABC):
-    """What training lowers: numbers only, so that one objective serves any model and any run.
+    """What training lowers: numbers only, so that one objective serves any model of its kind and any run.
 
     What it learns beside the model, such as a discriminator, are its parts: made anew for each run, kept by the
     trainer, and lowered by an optimiser of their own.
@@ -54,7 +54,7 @@ class Objective(ABC):
         """
         return wanted
 
-    def check(self, model: LatentFlow) -> None:
+    def check(self, model: Any) -> None:
         """Checks, before training, that a model is of the kind that the objective trains.
 
         Raises:
@@ -62,7 +62,7 @@ class Objective(ABC):
         """
         return None
 
-    def parts(self, model: LatentFlow, generator: torch.Generator) -> nn.Module | None:
+    def parts(self, model: Any, generator: torch.Generator) -> nn.Module | None:
         """New parts for a model, their weights drawn from `generator`; None where it has none."""
         return None
 
@@ -73,7 +73,7 @@ class Objective(ABC):
     @abstractmethod
     def __call__(
         self,
-        model: LatentFlow,
+        model: Any,
         batch: SequenceBatch,
         *,
         parts: nn.Module | None = None,
@@ -96,7 +96,11 @@ class Objective(ABC):
             ValueError: if the model, the parts or the batch do not suit the objective.
         """
 
-    def finish(self, model: LatentFlow, draw: Draw) -> None:
+    def monitor(self, model: Any) -> dict[str, float]:
+        """What else to log of a model while it is trained, by name; nothing by default."""
+        return {}
+
+    def finish(self, model: Any, draw: Draw) -> None:
         """Sets what training leaves open, such as flows that are fitted to codes; nothing by default.
 
         Arguments:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from flowdis.data.batch import SequenceBatch
 from flowdis.dynamics import FlowError
-from flowdis.models import LatentFlow
+from flowdis.models import LatentFlow, WaveMachine
 from flowdis.objectives import Bound, FlowBound, Objective
 from flowdis.training.checkpoint import load_checkpoint, save_checkpoint
 from flowdis.training.config import TrainingConfig
@@ -71,10 +71,11 @@ class Trainer:
         config: The settings.
         checkpoint: The file of the checkpoint; none is written where left out.
         quiet: Whether to show no progress bar.
-        objective: What training lowers; the bound of the flows, as the settings weigh it, where left out.
+        objective: What training lowers, of models of its kind; the bound of the flows, as the settings weigh it, where
+            left out.
     """
 
-    model: LatentFlow
+    model: LatentFlow | WaveMachine
     sequences: Sampler
     config: TrainingConfig = field(default_factory=TrainingConfig)
     checkpoint: FilePath | None = None
@@ -201,7 +202,8 @@ class Trainer:
         self._descend(result)
         if self.step % config.log_every == 0:
             entry = {"step": float(self.step), "seconds": self.seconds, "learning_rate": rate}
-            self.history.append(entry | {"loss": float(result.loss.detach())} | result.means())
+            measured = {"loss": float(result.loss.detach())} | result.means() | self.goal.monitor(self.model)
+            self.history.append(entry | measured)
         self.step += 1
         self.seen += batch.frames.shape[0] * batch.frames.shape[1]
 
@@ -230,7 +232,7 @@ def _warn_of_collapse(history: Sequence[Mapping[str, float]]) -> None:
         warnings.warn(f"{told}, so that codes tell nothing of images; give that term less weight", stacklevel=3)
 
 
-def _optimizer(model: LatentFlow, config: TrainingConfig) -> torch.optim.AdamW:
+def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
     # The fields' biases and amplitudes are stacked over transformations, and so are matrices in shape alone.
     kept = ("bias", "amplitude")
     decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and not name.endswith(kept)]
