@@ -303,7 +303,7 @@ def test_train_another_kind_of_field_than_the_recipe_s(tmp_path: Path) -> None:
 def test_train_and_draw_flows_with_inertia(tmp_path: Path, album: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     words = ["--dynamics", "underdamped", "--damping", "3", "--field", "wave", "--data", str(album), "--dim", "8"]
-    moving = ["--transforms", "rotate", "hue", "--image-shape", "3", "12", "12"]
+    moving = ["--transforms", "translate_x", "brightness", "--image-shape", "3", "12", "12"]
     assert main(["train", *words, *moving, "--out", str(out), "--quiet", *TINY]) == 0
     model = LatentFlow.from_pretrained(out / "model")
     assert model.dynamics == Underdamped(damping=3.0) and isinstance(model.fields, WaveField)
@@ -313,7 +313,7 @@ def test_train_and_draw_flows_with_inertia(tmp_path: Path, album: Path, capsys: 
     assert main(["report", "--run", str(out), "--quiet"]) == 0
     assert (out / "report/index.html").is_file()
     files = sorted(album.iterdir())[:2]
-    edited = ["edit", *map(str, files), "--model", str(out / "model"), "--path", "rotate 45 then hue 120"]
+    edited = ["edit", *map(str, files), "--model", str(out / "model"), "--path", "translate_x 2 then brightness 1.2"]
     assert main([*edited, "--out", str(tmp_path / "edited"), "--quiet"]) == 0
     assert len(list((tmp_path / "edited").iterdir())) == 2
     capsys.readouterr()
