@@ -8,7 +8,7 @@ Example:
 """
 
 from flowdis import data, metrics, plots, waves
-from flowdis.dynamics import FlowError, Overdamped, Solver, Trajectory, Underdamped, transport
+from flowdis.dynamics import FlowError, Lattice, Overdamped, Solver, Trajectory, Underdamped, transport
 from flowdis.editing import canonicalize, decode, edit, encode, invariant, trajectory
 from flowdis.fields import (
     FIELDS,
@@ -21,7 +21,7 @@ from flowdis.fields import (
     SolenoidalField,
     WaveField,
 )
-from flowdis.models import LatentFlow, LatentFlowConfig, Posterior
+from flowdis.models import LatentFlow, LatentFlowConfig, Posterior, WaveMachine, WaveMachineConfig
 from flowdis.objectives import Weights, bound
 from flowdis.paths import Flow, Path, Unit, flows, parse_path
 from flowdis.training import Trainer, TrainingConfig
@@ -46,6 +46,7 @@ __all__ = [
     "AutogradField",
     "Overdamped",
     "Underdamped",
+    "Lattice",
     "Solver",
     "transport",
     "Trajectory",
@@ -53,6 +54,8 @@ __all__ = [
     "LatentFlow",
     "LatentFlowConfig",
     "Posterior",
+    "WaveMachine",
+    "WaveMachineConfig",
     "bound",
     "Weights",
     "Trainer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,13 @@ class ForecastDemo:
             check_positive(name, getattr(self, name))
         recipe = ForecastRecipe(count=self.sequences, tested=self.tested)
         share = self.minutes / len(self.models)
-        return recipe.with_training(minutes=share, steps=self.steps, seed=self.seed, batch_size=self.batch_size)
+        changes: dict[str, Any] = {
+            "minutes": share,
+            "steps": self.steps,
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+        }
+        return recipe.with_training(replace(recipe.training, **changes))
 
     def _train(
         self, run: Run, recipe: ForecastRecipe, machine: WaveMachine, train: FrameSequences, kind: str

@@ -21,10 +21,11 @@ __all__ = ["forecast_curves", "forecast_film", "forecast_frames"]
 _SIZE, _TILE, _GAP = 8.5, 0.62, 0.05
 
 _Frames = Float[Tensor, "T B C H W"]
+_Forecast = Float[Tensor, "F B C H W"]
 
 
 def forecast_film(
-    truth: _Frames, forecasts: Mapping[str, _Frames], file: str | FilePath, *, seen: int, magnify: int = 3
+    truth: _Frames, forecasts: Mapping[str, _Forecast], file: str | FilePath, *, seen: int, magnify: int = 3
 ) -> FilePath:
     """Writes a GIF with a row for each sequence: the truth, then each forecast in the order given.
 
@@ -48,7 +49,7 @@ def forecast_film(
 
 
 def forecast_frames(
-    truth: _Frames, forecasts: Mapping[str, _Frames], *, seen: int, sequence: int = 0, count: int = 10
+    truth: _Frames, forecasts: Mapping[str, _Forecast], *, seen: int, sequence: int = 0, count: int = 10
 ) -> matplotlib.figure.Figure:
     """Some frames of one sequence, evenly spread: a row of the truth and one of each forecast.
 
@@ -104,9 +105,9 @@ def forecast_curves(
     if not errors:
         raise ValueError("`errors` must hold at least one forecaster, got none")
     right = text_width("\n".join(errors), _SIZE) + 0.35
-    width, height = 5.2 + right, 3.0
+    width, height = 5.3 + right, 3.0
     figure = new_figure(width, height)
-    axes = figure.add_axes((0.62 / width, 0.45 / height, 4.5 / width, 2.4 / height))
+    axes = figure.add_axes((0.72 / width, 0.45 / height, 4.5 / width, 2.4 / height))
     quiet_axes(axes)
     for index, (name, values) in enumerate(errors.items()):
         plain = name == "persistence"
@@ -116,7 +117,7 @@ def forecast_curves(
         axes.axhline(threshold, color=INK, linewidth=0.8, linestyle=":")
     axes.set_yscale("log")
     axes.set_xlabel("frame after the last one seen", fontsize=_SIZE, color=INK)
-    axes.set_ylabel("mean squared error,\nshare of mean square", fontsize=_SIZE, color=INK)
+    axes.set_ylabel("squared error, share of mean square", fontsize=_SIZE, color=INK)
     axes.legend(
         loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=_SIZE, labelcolor=INK, handlelength=1.4
     )

@@ -92,6 +92,6 @@ class ForecastRecipe:
         """The objective on windows as long as what is seen and foretold."""
         return replace(self.objective, length=self.seen + self.steps)
 
-    def with_training(self, **changes: Any) -> ForecastRecipe:
-        """The same recipe with other settings of the trainer, such as `minutes`."""
-        return replace(self, training=replace(self.training, **changes))
+    def with_training(self, training: TrainingConfig) -> ForecastRecipe:
+        """The same recipe with other settings of the trainer."""
+        return replace(self, training=training)
