@@ -104,9 +104,9 @@ def forecast_curves(
     if not errors:
         raise ValueError("`errors` must hold at least one forecaster, got none")
     right = text_width("\n".join(errors), _SIZE) + 0.35
-    width, height = 5.2 + right, 3.0
+    width, height = 5.3 + right, 3.0
     figure = new_figure(width, height)
-    axes = figure.add_axes((0.62 / width, 0.45 / height, 4.5 / width, 2.4 / height))
+    axes = figure.add_axes((0.72 / width, 0.45 / height, 4.5 / width, 2.4 / height))
     quiet_axes(axes)
     for index, (name, values) in enumerate(errors.items()):
         plain = name == "persistence"
@@ -116,7 +116,7 @@ def forecast_curves(
         axes.axhline(threshold, color=INK, linewidth=0.8, linestyle=":")
     axes.set_yscale("log")
     axes.set_xlabel("frame after the last one seen", fontsize=_SIZE, color=INK)
-    axes.set_ylabel("mean squared error,\nshare of mean square", fontsize=_SIZE, color=INK)
+    axes.set_ylabel("squared error, share of mean square", fontsize=_SIZE, color=INK)
     axes.legend(
         loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=_SIZE, labelcolor=INK, handlelength=1.4
     )
