@@ -21,10 +21,11 @@ __all__ = ["forecast_curves", "forecast_film", "forecast_frames"]
 _SIZE, _TILE, _GAP = 8.5, 0.62, 0.05
 
 _Frames = Float[Tensor, "T B C H W"]
+_Forecast = Float[Tensor, "after B C H W"]
 
 
 def forecast_film(
-    truth: _Frames, forecasts: Mapping[str, _Frames], file: str | FilePath, *, seen: int, magnify: int = 3
+    truth: _Frames, forecasts: Mapping[str, _Forecast], file: str | FilePath, *, seen: int, magnify: int = 3
 ) -> FilePath:
     """Writes a GIF with a row for each sequence: the truth, then each forecast in the order given.
 
@@ -48,7 +49,7 @@ def forecast_film(
 
 
 def forecast_frames(
-    truth: _Frames, forecasts: Mapping[str, _Frames], *, seen: int, sequence: int = 0, count: int = 10
+    truth: _Frames, forecasts: Mapping[str, _Forecast], *, seen: int, sequence: int = 0, count: int = 10
 ) -> matplotlib.figure.Figure:
     """Some frames of one sequence, evenly spread: a row of the truth and one of each forecast.
 
