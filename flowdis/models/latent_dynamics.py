@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from flowdis._checks import check_last, check_positive
 from flowdis.dynamics.lattice import Lattice
+from flowdis.dynamics.picking import check_picked, pick_frames
 
 __all__ = ["LATENT_DYNAMICS", "GatedLatent", "LatentDynamics", "matched_size"]
 
 _State = Float[Tensor, "*batch S"]
 _States = Float[Tensor, "T *batch S"]
 _Drive = Float[Tensor, "*batch N"]
+_Picked = Int[Tensor, "D *batch"]
 
 
 @runtime_checkable
@@ -39,8 +41,16 @@ class LatentDynamics(Protocol):
         """What of states (*, S) a decoder sees that is shown positions only."""
         ...
 
-    def __call__(self, state: Tensor, frames: int, *, drive: Tensor | None = None, every: int = 1) -> Tensor:
-        """The states (T, *, S) at so many frames after states (*, S), `every` steps apart."""
+    def __call__(
+        self,
+        state: Tensor,
+        frames: int,
+        *,
+        drive: Tensor | None = None,
+        every: int = 1,
+        picked: Tensor | None = None,
+    ) -> Tensor:
+        """The states (T, *, S) at so many frames after states (*, S), `every` steps apart, or those picked."""
         ...
 
 
@@ -75,7 +85,15 @@ class GatedLatent(nn.Module):
         """The states (*, S) themselves: they have no momenta."""
         return state
 
-    def forward(self, state: _State, frames: int, *, drive: _Drive | None = None, every: int = 1) -> _States:
+    def forward(
+        self,
+        state: _State,
+        frames: int,
+        *,
+        drive: _Drive | None = None,
+        every: int = 1,
+        picked: _Picked | None = None,
+    ) -> _States:
         """Runs on from states (*, S).
 
         Arguments:
@@ -83,12 +101,15 @@ class GatedLatent(nn.Module):
             frames: How many frames to return, the start not among them.
             drive: A constant drive, with shape (*, S).
             every: How many steps there are from frame to frame.
+            picked: Which frames to return of each sample, 0 being the start, with shape (D, *); all but the start
+                where left out.
 
         Returns:
-            The states at each frame, with shape (T, *, S).
+            The states at each frame, with shape (T, *, S), or at those picked, (D, *, S).
 
         Raises:
-            ValueError: if states or drive are of another size, or a number is not positive.
+            ValueError: if states or drive are of another size, a number is not positive, or a frame is picked that
+                there is not.
         """
         check_positive("frames", frames)
         check_positive("every", every)
@@ -96,14 +117,17 @@ class GatedLatent(nn.Module):
         offset: Tensor = self.offset_bias
         if drive is not None:
             offset = offset + check_last("drive", drive, self.drive_size, f"S={self.drive_size} entries of the drive")
-        kept = []
+        kept, start = [], state
         for count in range(1, frames * every + 1):
             reset, update, candidate = functional.linear(state, self.weight, self.bias).chunk(3, dim=-1)
             candidate = torch.tanh(offset + reset.sigmoid() * candidate)
             state = candidate + update.sigmoid() * (state - candidate)
             if count % every == 0:
                 kept.append(state)
-        return torch.stack(kept)
+        if picked is None:
+            return torch.stack(kept)
+        times = check_picked(picked, frames, state.shape[:-1]).unsqueeze(-1)
+        return pick_frames(torch.stack(kept), start, times)
 
 
 LATENT_DYNAMICS: dict[str, Callable[..., nn.Module]] = {"lattice": Lattice, "gru": GatedLatent}

@@ -7,11 +7,12 @@ from pathlib import Path as FilePath
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from flowdis._checks import check_images, check_last, check_positive
 from flowdis._types import FrameImages, Images, Latent, Scalar
+from flowdis.dynamics.picking import check_picked
 from flowdis.models.autoencoder import ConvDecoder, default_channels
 from flowdis.models.frame_encoder import FrameEncoder
 from flowdis.models.latent_dynamics import LATENT_DYNAMICS, LatentDynamics, matched_size
@@ -38,6 +39,7 @@ A wave machine: it reads a few frames of a sequence, and forecasts those that fo
 
 _Seen = Float[Tensor, "F *batch C H W"]
 _States = Float[Tensor, "T *batch S"]
+_Picked = Int[Tensor, "F *batch"]
 
 
 class WaveMachine(
@@ -114,24 +116,29 @@ class WaveMachine(
         """The posterior over latents (*, D) of frames (F, *, C, H, W): of the state at the frame read last."""
         return self.encoder(frames)
 
-    def run(self, latents: Latent, frames: int) -> _States:
+    def run(self, latents: Latent, frames: int, *, picked: _Picked | None = None) -> _States:
         """The states (T, *, S) of latents (*, D) with eyes closed, the first of them that of the latents.
 
         Arguments:
             latents: The first state, and the drive where there is one.
             frames: The number T of frames.
+            picked: Which of them to return of each sample, from 0 to T - 1, with shape (F, *); all where left out.
 
         Raises:
-            ValueError: if latents are of another size, or `frames` is not positive.
+            ValueError: if latents are of another size, `frames` is not positive, or a frame is picked that there is
+                not.
         """
         check_positive("frames", frames)
         check_last("latents", latents, self.dim, f"D={self.dim} latents")
         size = self.dynamics.state_size
         state, drive = latents[..., :size], latents[..., size:] if self.config.drive else None
-        if frames == 1:
+        if frames == 1 and picked is None:
             return state.unsqueeze(0)
-        later = self.dynamics(state, frames - 1, drive=drive, every=self.config.steps_per_frame)
-        return torch.cat([state.unsqueeze(0), later])
+        every = self.config.steps_per_frame
+        if picked is not None:
+            check_picked(picked, frames - 1, state.shape[:-1])
+            return self.dynamics(state, max(1, frames - 1), drive=drive, every=every, picked=picked)
+        return torch.cat([state.unsqueeze(0), self.dynamics(state, frames - 1, drive=drive, every=every)])
 
     def output(self, states: Latent) -> Images:
         """What the decoder makes (*, C, H, W) of states (*, S), before the likelihood reads it: see `LIKELIHOODS`."""

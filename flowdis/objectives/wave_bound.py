@@ -98,13 +98,13 @@ class WaveBound(Objective):
             raise ValueError(f"`batch` must hold {self.length} frames of each sequence, got {len(frames)}")
         seen = frames[config.anchor : self.horizon(progress, config.frames)]
         posterior = model.encode(frames[: config.frames])
-        states = model.run(posterior.sample(generator), len(seen))
+        latents = posterior.sample(generator)
         if self.decoded is None or self.decoded >= len(seen):
-            likelihood = model.log_likelihood(seen, states).sum(0)
+            likelihood = model.log_likelihood(seen, model.run(latents, len(seen))).sum(0)
         else:
             times = _drawn_times(len(seen), self.decoded, frames.shape[1], generator).to(frames.device)
             rows = torch.arange(frames.shape[1], device=frames.device)
-            drawn = model.log_likelihood(seen[times, rows], states[times, rows])
+            drawn = model.log_likelihood(seen[times, rows], model.run(latents, len(seen), picked=times))
             likelihood = len(seen) * drawn.mean(0)
         terms = {"reconstruction": -likelihood, "kl": posterior.kl()}
         return Bound(terms, (terms["reconstruction"] + self.kl * terms["kl"]).mean(), images=len(seen))

@@ -21,7 +21,7 @@ __all__ = ["forecast_curves", "forecast_film", "forecast_frames"]
 _SIZE, _TILE, _GAP = 8.5, 0.62, 0.05
 
 _Frames = Float[Tensor, "T B C H W"]
-_Forecast = Float[Tensor, "F B C H W"]
+_Forecast = Float[Tensor, "after B C H W"]
 
 
 def forecast_film(

@@ -8,6 +8,7 @@ import torch
 from flowdis.dynamics import COUPLINGS, FlowError, Lattice
 from flowdis.dynamics.fourier import Torus
 from flowdis.dynamics.oscillators import Oscillators
+from flowdis.dynamics.picking import check_picked
 from flowdis.dynamics.propagators import propagator
 from tests.dynamics.lattices import COUPLED, by_convolution, make_lattice, random_state
 
@@ -95,6 +96,29 @@ def test_frames_are_steps_apart_and_samples_are_alone(coupling: str) -> None:
         torch.testing.assert_close(lattice(state[0], 6), states[:, 0], rtol=0, atol=1e-13)
         grid = lattice(state.reshape(2, 2, -1), 6)
     torch.testing.assert_close(grid.flatten(1, 2), states, rtol=0, atol=1e-13)
+
+
+def test_frames_are_picked_for_each_sample() -> None:
+    picked = torch.zeros(3, 2, 2, dtype=torch.long)
+    assert check_picked(picked, 5, (2, 2)) is picked
+    with pytest.raises(ValueError, match=r"`picked` must have shape \(D, \*\) with \* = \(4,\), got \(3, 2, 2\)"):
+        check_picked(picked, 5, (4,))
+
+
+@torch.no_grad()
+def test_picked_frames_are_those_of_the_whole_roll_out() -> None:
+    lattice = make_lattice((2, 4, 5))
+    state = random_state(lattice, 4).reshape(2, 2, -1)
+    states = torch.cat([state[None], lattice(state, 6, every=2)])
+    picked = torch.tensor([[0, 6, 3, 1], [2, 0, 5, 6], [4, 4, 4, 4]]).reshape(3, 2, 2)
+    found = lattice(state, 6, every=2, picked=picked)
+    for index in range(3):
+        for row in range(2):
+            for column in range(2):
+                expected = states[picked[index, row, column], row, column]
+                torch.testing.assert_close(found[index, row, column], expected, rtol=0, atol=1e-14)
+    with pytest.raises(ValueError, match="`picked` must hold frames from 0, the start, to 5, got 0 to 6"):
+        lattice(state, 5, picked=picked)
 
 
 def test_a_drive_of_the_uncoupled_lattice_moves_its_rest() -> None:

@@ -84,6 +84,18 @@ def test_steps_per_frame_are_steps_of_the_lattice() -> None:
     torch.testing.assert_close(model.run(latents, 5)[1:], expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("dynamics", list(LATENT_DYNAMICS))
+def test_picked_frames_are_those_of_the_whole_run(dynamics: str) -> None:
+    model = machine(dynamics=dynamics, steps_per_frame=2)
+    latents = model.encode(frames(3)).mean
+    states, picked = model.run(latents, 6), torch.tensor([[0, 5], [3, 1]])
+    found = model.run(latents, 6, picked=picked)
+    torch.testing.assert_close(found, states[picked, torch.arange(2)], rtol=0, atol=1e-14)
+    torch.testing.assert_close(model.run(latents, 1, picked=0 * picked), latents.expand(2, -1, -1), rtol=0, atol=1e-14)
+    with pytest.raises(ValueError, match="`picked` must hold frames from 0, the start, to 4, got 0 to 5"):
+        model.run(latents, 5, picked=picked)
+
+
 def test_a_decoder_of_positions_does_not_see_momenta() -> None:
     state = torch.randn(2, 48, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     other = state.clone()
