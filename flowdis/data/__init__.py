@@ -11,7 +11,8 @@ from flowdis.data.frame_files import load_sequences
 from flowdis.data.frames import FrameSequences
 from flowdis.data.grids import FactorGrid
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
-from flowdis.data.physics import SYSTEMS, double_pendulum, pendulum, spring, three_body, two_body
+from flowdis.data.moving import moving_images
+from flowdis.data.physics import SYSTEMS, bouncing_balls, double_pendulum, pendulum, spring, three_body, two_body
 from flowdis.data.pixels import colour
 from flowdis.data.protocols import ORBIT, PROTOCOLS, PUBLISHED, motions, orbit, published
 from flowdis.data.readers import cars3d, dsprites, falcor3d, isaac3d, mpi3d, shapes3d, smallnorb
@@ -60,6 +61,8 @@ __all__ = [
     "double_pendulum",
     "two_body",
     "three_body",
+    "bouncing_balls",
+    "moving_images",
     "Motion",
     "Orbit",
     "Steps",

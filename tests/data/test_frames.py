@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from flowdis.data import FrameSequences, RenderedFrames
+from flowdis.models import LatentFlow, LatentFlowConfig
 from flowdis.paths import Unit
+from flowdis.training import Trainer, TrainingConfig
 
 
 def numbered(times: int = 12, count: int = 5) -> np.ndarray:
@@ -152,3 +154,13 @@ def test_read_only_arrays_serve_and_bits_are_black_and_white() -> None:
     fixed.flags.writeable = False
     assert read(FrameSequences(fixed).frames)[0][-1, 0] == 11
     assert FrameSequences(np.ones((2, 1, 1, 2, 2), dtype=bool)).frames.min() == 1
+
+
+def test_the_trainer_trains_on_them() -> None:
+    recorded = FrameSequences(np.random.default_rng(0).integers(0, 256, (9, 4, 1, 16, 16), dtype=np.uint8))
+    model = LatentFlow(LatentFlowConfig((1, 16, 16), {"time": Unit("step")}, dim=4, channels=(4,)))
+    config = TrainingConfig(steps=2, batch_size=3, frames=2, ramp=0.0)
+    result = Trainer(model, recorded, config, quiet=True).run()
+    assert result.finished and result.steps == 2 and np.isfinite(result.history[0]["loss"])
+    with pytest.raises(ValueError, match="train with `ramp=0`"):
+        Trainer(model, recorded, TrainingConfig(steps=2), quiet=True).run()

@@ -35,7 +35,7 @@ class Gauss:
     def __init__(self, slopes: Callable[[Tensor], Tensor], like: Tensor) -> None:
         self._slopes = slopes
         self._nodes, inner, outer, self._inverse = _tableau(_STAGES)
-        self._inner, self._outer = like.new_tensor(inner), like.new_tensor(outer)
+        self._inner, self._outer = like.new_tensor(inner), like.new_tensor(outer[None])
         self._last: tuple[float, Tensor] | None = None
         self._guesses: dict[float, Tensor] = {}
 
@@ -49,13 +49,13 @@ class Gauss:
         inner, outer = h * self._inner, h * self._outer
         slopes = change = self._guess(h, start)
         for _ in range(_ITERATIONS):
-            found = self._slopes(start + torch.einsum("ij,jns->ins", inner, slopes))
+            found = self._slopes(start + _mixed(inner, slopes))
             slopes, change = found, found - slopes
         worst = abs(h) * float(change.detach().abs().max())
         if not worst <= _TOLERANCE:
             raise ValueError(f"`dt` must be short enough to solve for a step, got one still off by {worst:.1g}")
         self._last = (h, slopes)
-        positions, momenta = (start + torch.einsum("j,jns->ns", outer, slopes)).chunk(2, -1)
+        positions, momenta = (start + _mixed(outer, slopes)[0]).chunk(2, -1)
         return positions, momenta
 
     def _guess(self, h: float, start: Tensor) -> Tensor:
@@ -67,7 +67,12 @@ class Gauss:
         if ratio not in self._guesses:
             powers = np.vander(1 + ratio * self._nodes, _STAGES, increasing=True)
             self._guesses[ratio] = start.new_tensor(powers @ self._inverse)
-        return torch.einsum("ij,jns->ins", self._guesses[ratio], slopes)
+        return _mixed(self._guesses[ratio], slopes)
+
+
+def _mixed(weights: Tensor, slopes: Tensor) -> Tensor:
+    """Sums over stages (.., N, S), one for each row of weights."""
+    return (weights @ slopes.flatten(1)).unflatten(1, slopes.shape[1:])
 
 
 def _tableau(stages: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

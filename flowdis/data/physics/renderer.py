@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from flowdis._checks import check_positive
-from flowdis.data.physics.double_pendulum import DoublePendulum
 from flowdis.data.physics.draw import disc, over, rod
-from flowdis.data.physics.separable import SeparableSystem
 from flowdis.data.render.checks import at_a_time, check_image_size
 
-__all__ = ["BodyRenderer"]
+__all__ = ["BodyRenderer", "System"]
 
 _WHITE = ((1.0,),)
 _COLOURS = ((1.0, 0.25, 0.2), (0.2, 0.7, 1.0), (1.0, 0.85, 0.2), (0.3, 0.9, 0.4), (0.8, 0.4, 1.0), (1.0, 0.6, 0.7))
 _ROD = 0.6
 _CHUNK = 64  # images at a time on a CPU, whose maps stay in the cache
+
+
+@runtime_checkable
+class System(Protocol):
+    """What has bodies in a plane, and an energy."""
+
+    def places(self, states: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch bodies 2"]:
+        """Where each body is, x to the right and y up."""
+        ...
+
+    def energy(self, states: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch"]:
+        """The energy of states."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class BodyRenderer:
         ValueError: if a length is not positive, or `image_size` is not an integer of at least 8.
     """
 
-    system: SeparableSystem | DoublePendulum
+    system: System
     radii: tuple[float, ...]
     reach: float
     image_size: int = 32

@@ -17,7 +17,7 @@ from flowdis.data.frames import FrameSequences
 from flowdis.data.motions import uniform
 from flowdis.data.physics.double_pendulum import DoublePendulum
 from flowdis.data.physics.renderer import BodyRenderer
-from flowdis.data.physics.separable import Bodies, Pendulum, Spring
+from flowdis.data.physics.separable import Bodies, Pendulum, SeparableSystem, Spring
 from flowdis.data.physics.simulate import simulate
 from flowdis.data.rendered import RenderedFrames
 
@@ -65,7 +65,7 @@ def spring(
     start = phase * phase.new_tensor([1.0, math.sqrt(system.stiffness * system.mass)])
     disc = _radius(system.mass)
     look = BodyRenderer(system, (disc,), 1 + disc, image_size, colour)
-    return _sequences("spring", look, start, steps, dt, friction)
+    return _sequences("spring", system, look, start, steps, dt, friction)
 
 
 def pendulum(
@@ -90,7 +90,7 @@ def pendulum(
     start = _annulus((1.3, 2.3), count, generator)
     disc = _radius(system.mass)
     look = BodyRenderer(system, (disc,), 1 + disc, image_size, colour, rods=(system.length,))
-    return _sequences("pendulum", look, start, steps, dt, friction)
+    return _sequences("pendulum", system, look, start, steps, dt, friction)
 
 
 def double_pendulum(
@@ -115,7 +115,7 @@ def double_pendulum(
     start = torch.stack([first[:, 0], second[:, 0], first[:, 1], second[:, 1]], 1)
     discs = tuple(_radius(weight) for weight in system.weights)
     look = BodyRenderer(system, discs, sum(system.lengths) + discs[1], image_size, colour, rods=system.lengths)
-    return _sequences("double_pendulum", look, start, steps, dt, friction)
+    return _sequences("double_pendulum", system, look, start, steps, dt, friction)
 
 
 def two_body(
@@ -154,7 +154,7 @@ def two_body(
     start = torch.cat([place, -place, momentum, -momentum], 1)
     system = Bodies((1.0, 1.0))
     look = BodyRenderer(system, (_radius(1.0),) * 2, 2.75, image_size, colour)
-    return _sequences("two_body", look, start, steps, dt, friction)
+    return _sequences("two_body", system, look, start, steps, dt, friction)
 
 
 def three_body(
@@ -200,7 +200,7 @@ def three_body(
     still = [momentum - sum(momenta) / 3 for momentum in momenta]
     start = torch.cat([*places, *still], 1)
     look = BodyRenderer(system, (_radius(1.0),) * 3, 2.75, image_size, colour)
-    return _sequences("three_body", look, start, steps, dt, friction, substeps=math.ceil(dt / 0.005))
+    return _sequences("three_body", system, look, start, steps, dt, friction, substeps=math.ceil(dt / 0.005))
 
 
 SYSTEMS: dict[str, Callable[..., FrameSequences]] = {
@@ -235,7 +235,14 @@ def _radius(mass: float) -> float:
 
 
 def _sequences(
-    name: str, look: BodyRenderer, start: Tensor, steps: int, dt: float, friction: float, substeps: int | None = None
+    name: str,
+    system: SeparableSystem | DoublePendulum,
+    look: BodyRenderer,
+    start: Tensor,
+    steps: int,
+    dt: float,
+    friction: float,
+    substeps: int | None = None,
 ) -> FrameSequences:
-    states = simulate(look.system, start, steps, dt=check_positive("dt", dt), friction=friction, substeps=substeps)
+    states = simulate(system, start, steps, dt=check_positive("dt", dt), friction=friction, substeps=substeps)
     return FrameSequences(RenderedFrames(look, states), dt=dt, name=name)

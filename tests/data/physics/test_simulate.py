@@ -40,35 +40,42 @@ def slopes(name: str, state: Tensor, friction: float) -> Tensor:
     return torch.cat([momentum, -position - friction * momentum], -1)
 
 
+def written(name: str, state: Tensor) -> Tensor:
+    """The equations of motion without friction, as the systems have them."""
+    system = SYSTEMS[name]
+    if isinstance(system, DoublePendulum):
+        return system.slopes(state)
+    position, momentum = state.chunk(2, -1)
+    return torch.cat([momentum / state.new_tensor(system.masses), system.force(position)], -1)
+
+
 def reference(name: str, start: Tensor, times: np.ndarray, friction: float) -> Tensor:
     """One state (S) moved by an explicit method of order 8 at full accuracy."""
     from scipy.integrate import solve_ivp
 
     def change(_: float, state: np.ndarray) -> np.ndarray:
-        return slopes(name, torch.from_numpy(state), friction).numpy()
+        found = written(name, torch.from_numpy(state))
+        half = len(state) // 2
+        found[half:] -= friction * found[:half]
+        return found.numpy()
 
     end = float(times[-1])
-    found = solve_ivp(change, (0, end), start.numpy(), method="DOP853", t_eval=times, rtol=1e-12, atol=1e-12)
+    found = solve_ivp(change, (0, end), start.numpy(), method="DOP853", t_eval=times, rtol=1e-11, atol=1e-11)
     return torch.from_numpy(found.y.T.copy())
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_forces_are_gradients_of_the_energy(name: str) -> None:
-    system, state = SYSTEMS[name], states(name)
-    if isinstance(system, SeparableSystem):
-        position, momentum = state.chunk(2, -1)
-        found = torch.cat([momentum / state.new_tensor(system.masses), system.force(position)], -1)
-    else:
-        found = system.slopes(state)
-    assert (found - slopes(name, state, 0.0)).abs().max() < 1e-12
+    state = states(name)
+    assert (written(name, state) - slopes(name, state, 0.0)).abs().max() < 1e-12
 
 
 @pytest.mark.parametrize("friction", [0.0, 0.3])
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_paths_are_those_of_an_accurate_explicit_method(name: str, friction: float) -> None:
     start, substeps = states(name, 1), 15 if name == "double_pendulum" else 40
-    found = simulate(SYSTEMS[name], start, 4, dt=0.25, friction=friction, substeps=substeps)
-    expected = reference(name, start[0], np.linspace(0, 1, 5), friction)
+    found = simulate(SYSTEMS[name], start, 2, dt=0.25, friction=friction, substeps=substeps)
+    expected = reference(name, start[0], np.linspace(0, 0.5, 3), friction)
     exact = name != "double_pendulum" or friction == 0  # else of fourth order at steps of 1/60
     assert (found[:, 0] - expected).abs().max() < (1e-8 if exact else 2e-6)
 
@@ -94,13 +101,13 @@ def test_the_order_of_the_double_pendulum_is_ten_and_with_friction_four() -> Non
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_energy_is_kept_without_drift(name: str) -> None:
-    system, start = SYSTEMS[name], states(name, 3)
-    if name == "bodies":  # on a long ellipse, where encounters come again and again
-        system, start = Bodies(), start.new_tensor([[1.0, 0.0, -1.0, 0.0, 0.0, 0.35, 0.0, -0.35]])
-    path = simulate(system, start, 40, dt=0.25)
+    system, start, steps = SYSTEMS[name], states(name, 3), 20
+    if name == "bodies":  # twice round a long ellipse of period 6.8, with an encounter in each half of the time
+        system, start, steps = Bodies(), start.new_tensor([[1.0, 0.0, -1.0, 0.0, 0.0, 0.35, 0.0, -0.35]]), 54
+    path = simulate(system, start, steps, dt=0.25)
     change = (system.energy(path) - system.energy(path[0])).abs()
     assert change.max() < 1e-5
-    assert change[20:].max() <= 3 * change[:20].max() + 1e-12
+    assert change[steps // 2 :].max() <= 3 * change[: steps // 2].max() + 1e-12
 
 
 @pytest.mark.parametrize("name", ["spring", "pendulum", "bodies"])
