@@ -60,7 +60,7 @@ def test_a_finished_demo_is_left_as_it_is(demo: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--data", "planets"], "`data` must be one of spring, pendulum, two_body"),
+        (["--data", "planets"], "`data` must be one of spring, pendulum, two_body, digits"),
         (["--models", "lattice", "lstm"], "`models` must be one of lattice, uncoupled, published, dense, gru"),
         (["--models", "gru", "gru"], "`models` must be one or more different names"),
         (["--minutes", "0"], "`minutes` must be a finite number > 0"),

@@ -40,13 +40,13 @@ class ForecastDemo:
 
     Arguments:
         out: The folder to write into: metrics.json, films, figures, and a folder with each model.
-        data: spring, pendulum or two_body.
+        data: spring, pendulum, two_body, or digits, which turn.
         models: Out of lattice, uncoupled, published, dense and gru.
         minutes: How long to train, all models together; measuring and drawing take half a minute more.
         steps: How many steps to train each model, instead of minutes; the result then does not depend on the machine.
         seed: The seed of everything random.
         batch_size: Sequences per step.
-        sequences: Sequences to train on.
+        sequences: Sequences to train on; as many as the data ask for where left out.
         tested: Sequences to measure on.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
         fresh: Begin anew, whatever is in the folder.
@@ -60,7 +60,7 @@ class ForecastDemo:
     steps: int | None = None
     seed: int = 0
     batch_size: int = 32
-    sequences: int = 500
+    sequences: int | None = None
     tested: int = 100
     device: str = "auto"
     fresh: bool = False
@@ -85,11 +85,11 @@ class ForecastDemo:
             print(f"flowdis: {out} holds this run, finished (--fresh begins anew)", file=sys.stderr)
             return 0
         keep_freed_memory()
-        self._tell(f"drawing {recipe.count} + {recipe.tested} sequences of {self.data}")
+        self._tell(f"drawing sequences of {self.data}")
         train, test = (part.to(device) for part in recipe.data(self.data))
         machines, reports = {}, {}
         for kind, run in runs.items():
-            machine = recipe.machine(kind, train.image_shape).to(device)
+            machine = recipe.machine(kind, train.image_shape, data=self.data).to(device)
             first = _stability(machine)
             result = self._train(run, recipe, machine, train, kind)
             if not result.finished:
@@ -109,7 +109,7 @@ class ForecastDemo:
         for kind in self.models:
             check_choice("models", kind, tuple(FORECASTERS))
         for name in ("minutes", "sequences", "tested"):
-            check_positive(name, getattr(self, name))
+            check_positive(name, 1 if getattr(self, name) is None else getattr(self, name))
         recipe = ForecastRecipe(count=self.sequences, tested=self.tested)
         share = self.minutes / len(self.models)
         changes: dict[str, Any] = {
