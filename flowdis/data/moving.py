@@ -63,7 +63,7 @@ class StillRenderer:
         """How far pixels (B, size) are from the still's centre along one axis, the short way round if wrapped."""
         pixels = torch.arange(size, dtype=centre.dtype, device=centre.device) - (size - 1) / 2
         offsets = pixels - centre[:, None]
-        return (offsets + size / 2).remainder(size) - size / 2 if self.wrapped else offsets
+        return _wrapped(offsets, size) if self.wrapped else offsets
 
 
 def moving_images(

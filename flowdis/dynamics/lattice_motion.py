@@ -103,8 +103,7 @@ class LatticeMotion(nn.Module):
 
         Raises:
             ValueError: if states or drive are not of this lattice, a number is not positive, a frame is picked that
-                there is not, or the published step is
-                to be undone where the force depends on momenta.
+                there is not, or the published step is to be undone where the force depends on momenta.
             FlowError: if the kicks of such a force do not settle.
         """
         check_positive("frames", frames)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from flowdis.dynamics.base import FlowError
 from flowdis.dynamics.propagators import Propagator
 
 __all__ = ["Force", "nwm_step", "published_steps", "split_steps", "undo_published_steps"]
+
+_States = Iterator[tuple[Tensor, Tensor]]
 
 _ROUNDS = 100  # of the fixed point of a kick that depends on the momenta; a handful suffice
 
@@ -73,16 +76,16 @@ def split_steps(
     Returns:
         The spectra of positions and of momenta at each frame, with shape (T, F, 2 C, B), the start not among them.
     """
-    positions, momenta = [], []
-    source = force.source(z)
-    for count in range(1, frames * every + 1):
-        z, p = linear(z, force.kick(source, p, step / 2))
+
+    def states(z: Tensor, p: Tensor) -> _States:
         source = force.source(z)
-        p = force.kick(source, p, step / 2)
-        if count % every == 0:
-            positions.append(z)
-            momenta.append(p)
-    return torch.stack(positions), torch.stack(momenta)
+        while True:
+            z, p = linear(z, force.kick(source, p, step / 2))
+            source = force.source(z)
+            p = force.kick(source, p, step / 2)
+            yield z, p
+
+    return _kept(states(z, p), frames, every)
 
 
 def nwm_step(
@@ -125,14 +128,14 @@ def published_steps(
     every: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """The same by `nwm_step`; `stiffness` and `damping` are those of each wave, with shape (F, 2 C, 1)."""
-    positions, momenta = [], []
-    for count in range(1, frames * every + 1):
-        pushed = force.value(force.source(z), p)
-        z, p = nwm_step(z, p, pushed, stiffness=stiffness, damping=damping, step=step)
-        if count % every == 0:
-            positions.append(z)
-            momenta.append(p)
-    return torch.stack(positions), torch.stack(momenta)
+
+    def states(z: Tensor, p: Tensor) -> _States:
+        while True:
+            pushed = force.value(force.source(z), p)
+            z, p = nwm_step(z, p, pushed, stiffness=stiffness, damping=damping, step=step)
+            yield z, p
+
+    return _kept(states(z, p), frames, every)
 
 
 def undo_published_steps(
@@ -152,12 +155,18 @@ def undo_published_steps(
     """
     if force.push is not None:
         raise ValueError('`inverse` must be left out of the integrator "nwm" where the force depends on momenta')
-    positions, momenta = [], []
-    for count in range(1, frames * every + 1):
-        z = z - step * p
-        pushed = force.value(force.source(z), p)
-        p = (p - step * (pushed - stiffness * z)) / (1 - step * damping)
-        if count % every == 0:
-            positions.append(z)
-            momenta.append(p)
+
+    def states(z: Tensor, p: Tensor) -> _States:
+        while True:
+            z = z - step * p
+            pushed = force.value(force.source(z), p)
+            p = (p - step * (pushed - stiffness * z)) / (1 - step * damping)
+            yield z, p
+
+    return _kept(states(z, p), frames, every)
+
+
+def _kept(states: _States, frames: int, every: int) -> tuple[Tensor, Tensor]:
+    """Every so many of the states, stacked by time: positions and momenta."""
+    positions, momenta = zip(*islice(states, every - 1, frames * every, every), strict=True)
     return torch.stack(positions), torch.stack(momenta)

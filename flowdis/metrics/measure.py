@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ class ModelScores:
         for protocol, errors in self.results.get("equivariance", {}).items():
             flat |= {f"equivariance.{protocol}.{name}": error.error for name, error in errors.items()}
         if "pairs" in self.results:
-            flat["flows.eqerr"] = _mean([pair.ratio for pair in self.results["pairs"].values()])
+            flat["flows.eqerr"] = fmean(pair.ratio for pair in self.results["pairs"].values())
         if "capsules" in self.results:
             flat["flows.capcorr"] = self.results["capsules"].score
         if "codes" in self.results:
@@ -93,7 +94,7 @@ class ModelScores:
         if "pairs" in self.results:
             pairs = self.results["pairs"].values()
             static["flows.eqerr"], untrained["flows.eqerr"] = (
-                _mean([pair.controls[key] for pair in pairs]) for key in ("static", "random")
+                fmean(pair.controls[key] for pair in pairs) for key in ("static", "random")
             )
         if "capsules" in self.results:
             static["flows.capcorr"] = self.results["capsules"].controls["static"]
@@ -199,10 +200,6 @@ def _between_frames(
     z = torch.cat([codes(model, batch.first) for batches in sequences.values() for batch in batches])
     banks = degenerate_flows(model, z, generator=generator)
     return pair_equivariance_ratio(model, sequences, controls=banks, batch_size=batch_size, generator=generator)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _on_codes(model: LatentFlow, labelled: LabelledScenes, seed: int, batch_size: int) -> AllMetrics:

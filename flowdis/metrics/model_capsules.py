@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -36,13 +37,13 @@ class ModelCapsules:
     @property
     def score(self) -> float:
         """The mean of the correlations."""
-        return sum(result.score for result in self.correlations.values()) / len(self.correlations)
+        return fmean(result.score for result in self.correlations.values())
 
     @property
     def controls(self) -> dict[str, float]:
         """The mean score of always finding no roll, and of rolls paired at random with true ones."""
         results = self.correlations.values()
-        return {key: sum(getattr(result, key) for result in results) / len(results) for key in ("static", "unrelated")}
+        return {key: fmean(getattr(result, key) for result in results) for key in ("static", "unrelated")}
 
     def to_json(self) -> dict[str, Any]:
         """The results of each transformation, and the mean correlation beside its controls."""
