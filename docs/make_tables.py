@@ -1,7 +1,7 @@
 """Writes the tables of results into README.md and docs/results.md, from what runs leave behind.
 
 python docs/make_tables.py --demo seed0/metrics.json seed1/metrics.json --published runs/published/metrics.json
-    --rooms runs/rooms/metrics.json --baselines runs/sprites/table/table.md
+    --rooms runs/rooms/metrics.json
 """
 
 from __future__ import annotations
@@ -143,8 +143,8 @@ def published(runs: Runs) -> str:
 def replace(text: str, tables: dict[str, str]) -> str:
     """The text with its marked tables exchanged for those of the same name."""
     for name, content in tables.items():
-        pattern = rf"(<!-- table: {name} -->\n).*?(\n<!-- end -->)"
-        text = re.sub(pattern, lambda found, new=content: found[1] + new + found[2], text, flags=re.S)
+        pattern = rf"(<!-- table: {name} -->\n).*?(<!-- end -->)"
+        text = re.sub(pattern, lambda found, new=content: f"{found[1]}{new}\n{found[2]}", text, flags=re.S)
     return text
 
 
@@ -154,7 +154,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--demo", type=Path, nargs="+", default=[], help="metrics.json of demonstrations")
     parser.add_argument("--published", type=Path, nargs="+", default=[], help="metrics.json of published runs")
     parser.add_argument("--rooms", type=Path, nargs="+", default=[], help="metrics.json of runs on rooms")
-    parser.add_argument("--baselines", type=Path, help="table.md of the baselines")
     given = parser.parse_args(arguments)
     demo, hour = ([json.loads(file.read_text()) for file in files] for files in (given.demo, given.published))
     tables: dict[str, str] = {}
@@ -170,8 +169,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs = [json.loads(file.read_text()) for file in given.rooms]
         names = list(runs[0]["protocols"]["orbit"]["equivariance"])
         tables["rooms"] = protocol(runs, "orbit", black=False, of="identity", names=names)
-    if given.baselines:
-        tables["baselines"] = given.baselines.read_text().strip()
     if hour:
         tables["published"] = published(hour)
     for page in PAGES:
