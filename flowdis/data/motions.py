@@ -101,6 +101,7 @@ class Steps(Motion):
         additive: For transformations that multiply: whether the step is added to the factor, from s to s +
             step, and not multiplied to it. The amounts of such a sequence are logarithms of ratios and differ
             from step to step.
+        changing: Whether every step of a sequence has a speed of its own.
     """
 
     step: float
@@ -108,6 +109,7 @@ class Steps(Motion):
     speed: Range = (1.0, 1.0)
     signed: bool = False
     additive: bool = False
+    changing: bool = False
 
     def __post_init__(self) -> None:
         if self.start is not None:
@@ -121,16 +123,17 @@ class Steps(Motion):
     ) -> tuple[Tensor, Tensor]:
         """See `Motion.draw`."""
         low, high = self._starts(kind)
-        speed = uniform(*self.speed, count, generator)
+        rows = length if self.changing else 1
+        speed = uniform(*self.speed, rows * count, generator).reshape(rows, count)
         if self.signed:
             speed = speed * (2 * uniform(0.0, 1.0, count, generator).round() - 1)
         if self.additive:
             begin = uniform(low, high, count, generator)
-            ticks = torch.arange(length + 1, device=begin.device, dtype=begin.dtype)
-            factors = (begin + self.step * ticks[:, None] * speed).log()
+            run = torch.cat([torch.zeros_like(speed[:1]), speed.expand(length, -1).cumsum(0)])
+            factors = (begin + self.step * run).log()
             return factors[0], factors.diff(dim=0)
         start = uniform(*_parameters((low, high), kind), count, generator)
-        return start, (length * speed * _parameters((self.step, self.step), kind)[0])[None]
+        return start, length / rows * speed * _parameters((self.step, self.step), kind)[0]
 
     def check(self, name: str, kind: Transformation, length: int) -> None:
         """See `Motion.check`."""

@@ -38,10 +38,11 @@ class TransformSequences:
         units: Units of the amounts, where they are not the transformations' own.
         single: The share of sequences that move in one transformation; the others move in several at once.
         which: The one transformation that every sequence moves in; drawn for each sequence if left out.
+        switch: The chance that what moves is drawn anew, at every step after a sequence's first.
         augmentation: Distortions of still images that enlarge their number, at no cost.
 
     Raises:
-        ValueError: if images, names, units or motions do not fit, or `single` is not a share.
+        ValueError: if images, names, units or motions do not fit, or `single` or `switch` is not a share.
 
     Example:
         >>> sequences = TransformSequences(torch.rand(10, 3, 16, 16), ["rotate", "hue"])
@@ -56,6 +57,7 @@ class TransformSequences:
     units: Mapping[str, Unit] | None = None
     single: float = 0.5
     which: str | None = None
+    switch: float = 0.0
     augmentation: Augmentation | None = None
     scenes: Scenes = field(init=False, repr=False)
 
@@ -66,8 +68,9 @@ class TransformSequences:
             raise ValueError(f"`transformations` must be one or more different names, got {given!r}")
         if self.length < 1:
             raise ValueError(f"`length` must be at least 1, got {self.length}")
-        if not 0 <= self.single <= 1:
-            raise ValueError(f"`single` must lie in [0, 1], got {self.single}")
+        for share in ("single", "switch"):
+            if not 0 <= getattr(self, share) <= 1:
+                raise ValueError(f"`{share}` must lie in [0, 1], got {getattr(self, share)}")
         known, channels = self.scenes.transformations, self.scenes.image_shape[0]
         if any(name not in known and name in TRANSFORMS and TRANSFORMS[name].kind == "hue" for name in given):
             raise ValueError(f"`images` must have 3 channels for hue, got {channels}: colour them first (`colour`)")
@@ -184,7 +187,7 @@ class TransformSequences:
             begin, changes = motion.draw(count, known[name], self.length, generator)
             starts.append(begin / units[name].step)
             ways.append(changes / units[name].step)
-        rows = max(way.shape[0] for way in ways)
+        rows = max(len(moving), *(way.shape[0] for way in ways))
         ways = [way if way.shape[0] == rows else (way / rows).expand(rows, -1) for way in ways]
         path = Path(self.names, torch.stack(ways, -1) * moving)
         start = Path(self.names, torch.stack(starts, -1)[None])
@@ -193,18 +196,26 @@ class TransformSequences:
         return start, path
 
     def _moving(self, count: int, generator: torch.Generator | None) -> Tensor:
-        """Which transformations each sequence moves in, ones and zeros of shape (B, K)."""
+        """Which transformations each sequence moves in, ones and zeros of shape (S, B, K), S being 1 or T."""
         device = generator.device if generator is not None else torch.device("cpu")
         size = len(self.names)
         if self.which is not None:
             row = torch.zeros(size, device=device)
             row[self.names.index(self.which)] = 1
-            return row.expand(count, -1)
+            return row.expand(1, count, -1)
         subsets = torch.arange(1, 2**size, device=device)[:, None] >> torch.arange(size, device=device) & 1
         alone = subsets.sum(1) == 1
         single = self.single if size > 1 else 1.0
         weights = torch.where(alone, single / size, (1 - single) / max(2**size - 1 - size, 1))
-        return subsets[torch.multinomial(weights, count, replacement=True, generator=generator)].float()
+        if self.switch == 0:
+            return subsets[torch.multinomial(weights, count, replacement=True, generator=generator)].float()[None]
+        rows = self.length
+        drawn = torch.multinomial(weights, rows * count, replacement=True, generator=generator).reshape(rows, count)
+        anew = torch.rand(rows, count, generator=generator, device=device) < self.switch
+        anew[0] = True
+        # Each step has the draw of the last step that drew anew.
+        latest = torch.where(anew, torch.arange(rows, device=device)[:, None], 0).cummax(0).values
+        return subsets[drawn.gather(0, latest)].float()
 
     def _steps(self, frames: int | None, generator: torch.Generator | None) -> Tensor:
         if frames is None:

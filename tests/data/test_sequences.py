@@ -199,6 +199,37 @@ def test_signed_steps_go_both_ways() -> None:
     assert (degrees.abs() - 80).abs().max() < 1e-4 and 60 < (degrees > 0).sum() < 140
 
 
+def test_speeds_change_from_step_to_step_within_their_range() -> None:
+    moved = {
+        "rotate": Steps(10.0, speed=(0.5, 1.5), changing=True),
+        "scale": Steps(0.1, speed=(0.5, 1.5), additive=True, changing=True),
+        "hue": Steps(20.0, speed=(0.5, 1.5)),
+    }
+    batch = TransformSequences(stills(), moved, single=0.0).sample(300, generator=seeded())
+    assert batch.amounts.shape == (8, 300, 3)
+    turned = batch.amounts[:, batch.amounts[0, :, 0] != 0, 0] * batch.units["rotate"].step / 10
+    assert 0.5 <= turned.min() < 0.55 and 1.45 < turned.max() <= 1.5
+    # Speeds that are drawn independently are uncorrelated, to 5 standard errors.
+    lagged = torch.corrcoef(torch.stack([turned[:-1].flatten(), turned[1:].flatten()]))[0, 1]
+    assert abs(lagged) < 5 / math.sqrt(turned[1:].numel())
+    grown = (batch.amounts[..., 1].double() * batch.units["scale"].step).cumsum(0).exp()
+    added = torch.cat([torch.ones(1, 300), grown]).diff(dim=0)[:, batch.amounts[0, :, 1] != 0] / 0.1
+    assert 0.5 <= added.min() + 1e-4 and added.max() - 1e-4 <= 1.5 and added.std(0).min() > 0
+    assert torch.equal(batch.amounts[:1, :, 2].expand(8, -1), batch.amounts[..., 2])
+
+
+def test_what_moves_is_drawn_anew_at_the_chance_asked_for() -> None:
+    moved = {"rotate": Steps(10.0), "scale": Steps(1.1), "hue": Steps(20.0)}
+    sequences = TransformSequences(stills(), moved, single=1.0, switch=0.3)
+    moving = sequences.sample(2000, generator=seeded(), frames=0).amounts != 0
+    assert moving.shape == (8, 2000, 3) and bool((moving.sum(-1) == 1).all())
+    # Two draws out of three, of the steps that draw anew, change what moves; 5 standard errors of 14,000 steps.
+    changed = (moving[1:] != moving[:-1]).any(-1).double().mean()
+    assert abs(changed - 0.3 * 2 / 3) < 5 * math.sqrt(0.2 * 0.8 / 14000)
+    still = TransformSequences(stills(), moved, single=1.0).sample(5, generator=seeded(), frames=0)
+    assert still.amounts.shape == (1, 5, 3)
+
+
 def test_motions_of_one_row_and_of_many_go_together() -> None:
     motions = {"rotate": Orbit(), "scale": Steps(0.1, additive=True)}
     batch = TransformSequences(stills(), motions, single=0.0).sample(3, generator=seeded())
@@ -242,6 +273,8 @@ def test_images_are_checked_once_at_birth() -> None:
 
 
 def test_what_does_not_fit_is_named() -> None:
+    with pytest.raises(ValueError, match="`switch` must lie in \\[0, 1\\], got 2"):
+        TransformSequences(stills(), NAMES, switch=2)
     images = stills()
     with pytest.raises(ValueError, match="did you mean 'rotate'"):
         TransformSequences(images, ["rotation"])
