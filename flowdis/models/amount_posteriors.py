@@ -1,0 +1,222 @@
+"""Posteriors over amounts, and the priors that they are held to: which transformation moves, and how fast.
+
+Supervised training is told the amounts of a path. Where nobody tells, they are inferred from frames:
+
+- one of K transformations moves a whole sequence: a categorical posterior, relaxed for gradients;
+- at every step each of K transformations is on or off (a spike) and runs at some speed (a slab).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from flowdis._checks import check_positive
+
+__all__ = ["CategoricalPosterior", "LaplacePrior", "SpikeChain", "SpikeSlabPosterior"]
+
+_Rows = Float[Tensor, "*batch K"]
+_Steps = Float[Tensor, "S *batch K"]
+_Sample = Float[Tensor, "*batch"]
+
+
+@dataclass(frozen=True, eq=False)
+class CategoricalPosterior:
+    """q(k | frames): which one of K transformations moves each sequence.
+
+    Arguments:
+        logits: Unnormalised log-probabilities, with shape (*, K).
+    """
+
+    logits: _Rows
+
+    @property
+    def probabilities(self) -> _Rows:
+        """The probabilities, with shape (*, K)."""
+        return self.logits.softmax(-1)
+
+    def relaxed(self, temperature: float, generator: torch.Generator | None = None) -> _Rows:
+        """A reparameterised sample (*, K) of the relaxed categorical (Gumbel-softmax), rows of sum 1.
+
+        Arguments:
+            temperature: How far from one-hot; towards 0 samples become one-hot rows drawn from the probabilities.
+            generator: The source of the noise.
+
+        Raises:
+            ValueError: if the temperature is not positive.
+
+        Reference: Maddison, Mnih and Teh 2017, arXiv 1611.00712; Jang, Gu and Poole 2017, arXiv 1611.01144.
+        """
+        check_positive("temperature", temperature)
+        gumbel = -(-_uniform(self.logits, generator).log()).log()
+        return ((self.logits.log_softmax(-1) + gumbel) / temperature).softmax(-1)
+
+    def sharp(self) -> _Rows:
+        """The one-hot rows (*, K) of the most probable transformations."""
+        chosen = functional.one_hot(self.logits.argmax(-1), self.logits.shape[-1])
+        return chosen.to(self.logits)
+
+    def kl(self) -> _Sample:
+        """KL(q || uniform) in nats, with shape (*): of each sample, not of the batch's mean."""
+        return math.log(self.logits.shape[-1]) - _entropy(self.logits.log_softmax(-1))
+
+    def imbalance(self) -> Float[Tensor, ""]:
+        """KL in nats of the batch's mean probabilities from the uniform: 0 where all K are used alike."""
+        mean = self.logits.log_softmax(-1).reshape(-1, self.logits.shape[-1]).logsumexp(0)
+        return math.log(len(mean)) - _entropy(mean.log_softmax(-1))
+
+
+@dataclass(frozen=True)
+class SpikeChain:
+    """The prior of spikes: each of K switches is a Markov chain of its own that tends to stay as it is.
+
+    From step to step a switch keeps its state with probability `keep`, and is otherwise drawn anew, on with
+    probability `on`, which is also its chance at the first step, and so at every one.
+
+    Arguments:
+        on: The probability of being on, in (0, 1).
+        keep: The probability of keeping the state, in [0, 1).
+
+    Raises:
+        ValueError: if a probability is out of range.
+    """
+
+    on: float = 0.3
+    keep: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0 < self.on < 1:
+            raise ValueError(f"`on` must lie in (0, 1), got {self.on}")
+        if not 0 <= self.keep < 1:
+            raise ValueError(f"`keep` must lie in [0, 1), got {self.keep}")
+
+    def after(self, state: int) -> float:
+        """The probability of being on after a state, 0 or 1."""
+        return self.keep * state + (1 - self.keep) * self.on
+
+
+@dataclass(frozen=True)
+class LaplacePrior:
+    """The prior of slabs: speeds with density exp(-|g - mean| / scale) / (2 scale).
+
+    Arguments:
+        mean: The usual speed, in amounts per step.
+        scale: The mean distance from it.
+
+    Raises:
+        ValueError: if `mean` is not finite, or `scale` is not positive.
+    """
+
+    mean: float = 1.0
+    scale: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.mean):
+            raise ValueError(f"`mean` must be finite, got {self.mean}")
+        check_positive("scale", self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeSlabPosterior:
+    r"""q(y, g | frames): at each of S steps, which of K transformations are on, and how fast they run.
+
+    The amounts of step s are :math:`y_s g_s`, with y_s in {0, 1}^K of independent Bernoulli and g_s of independent
+    Laplace posteriors, given the frames. A slab whose spike is off moves nothing; it keeps to its prior and costs
+    nothing.
+
+    Arguments:
+        logits: The log-odds of being on, with shape (S, *, K).
+        mean: The mean speeds, with shape (S, *, K).
+        log_scale: The logarithms of the slabs' scales, with shape (S, *, K).
+
+    Reference: Song, Keller, Yue, Perona and Welling 2024, arXiv 2410.05564.
+    """
+
+    logits: _Steps
+    mean: _Steps
+    log_scale: _Steps
+
+    @property
+    def probabilities(self) -> _Steps:
+        """The probabilities of being on, with shape (S, *, K)."""
+        return self.logits.sigmoid()
+
+    def spikes(self, temperature: float, generator: torch.Generator | None = None, *, hard: bool = False) -> _Steps:
+        """A reparameterised sample (S, *, K) of relaxed switches (binary concrete), within [0, 1].
+
+        Arguments:
+            temperature: How far from 0 and 1.
+            generator: The source of the noise.
+            hard: Whether to round the sample, with the gradient of the relaxed one (straight-through).
+
+        Raises:
+            ValueError: if the temperature is not positive.
+
+        Reference: Maddison, Mnih and Teh 2017, arXiv 1611.00712, appendix B.
+        """
+        check_positive("temperature", temperature)
+        drawn = _uniform(self.logits, generator)
+        relaxed = ((self.logits + drawn.log() - (-drawn).log1p()) / temperature).sigmoid()
+        return relaxed + ((relaxed > 0.5).to(relaxed) - relaxed).detach() if hard else relaxed
+
+    def slabs(self, generator: torch.Generator | None = None) -> _Steps:
+        """A reparameterised sample (S, *, K) of the speeds."""
+        centred = 2 * _uniform(self.mean, generator) - 1
+        return self.mean - self.log_scale.exp() * centred.sign() * (-centred.abs()).log1p()
+
+    def sharp(self) -> _Steps:
+        """The amounts (S, *, K) of switches that are on with a probability above a half, at their mean speeds."""
+        return torch.where(self.logits > 0, self.mean, torch.zeros_like(self.mean))
+
+    def kl_spikes(self, prior: SpikeChain) -> _Sample:
+        r"""KL(q(y) || p(y)) in nats, with shape (*), exact: a sum over steps and transformations.
+
+        .. math:: \sum_k \Big[ KL(q(y_1) \| p(y_1)) + \sum_{s > 1} E_{q(y_{s-1})} KL(q(y_s) \| p(y_s | y_{s-1})) \Big]
+        """
+        entropy = _switch_entropy(self.logits, self.probabilities)
+        first = _cross_entropy(self.probabilities[0], prior.on)
+        cost = first - entropy.sum(0)
+        if len(self.logits) > 1:
+            before, after = self.probabilities[:-1], self.probabilities[1:]
+            stayed_off, stayed_on = (_cross_entropy(after, prior.after(state)) for state in (0, 1))
+            cost = cost + ((1 - before) * stayed_off + before * stayed_on).sum(0)
+        return cost.sum(-1)
+
+    def kl_slabs(self, prior: LaplacePrior) -> _Sample:
+        r"""The KL of the slabs that are on from their prior, in nats, with shape (*), in closed form.
+
+        .. math:: KL(\text{Laplace}(m, b) \| \text{Laplace}(\mu, \beta)) = \log\frac\beta b + \frac{|m - \mu|}\beta
+            + \frac b\beta e^{-|m - \mu| / b} - 1
+
+        weighted by the probability that the spike is on, and summed over steps and transformations.
+        """
+        apart, scale = (self.mean - prior.mean).abs(), self.log_scale.exp()
+        spread = (apart + scale * (-apart / scale).exp()) / prior.scale
+        return (self.probabilities * (math.log(prior.scale) - self.log_scale + spread - 1)).sum((0, -1))
+
+
+def _entropy(log_probabilities: Tensor) -> Tensor:
+    return -(log_probabilities.exp() * log_probabilities).sum(-1)
+
+
+def _switch_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """The entropy in nats of switches of known log-odds, also where they are as good as certain."""
+    return -(probabilities * functional.logsigmoid(logits) + (1 - probabilities) * functional.logsigmoid(-logits))
+
+
+def _cross_entropy(probabilities: Tensor, on: float) -> Tensor:
+    """The expected -log p in nats of switches under Bernoulli(on)."""
+    return -(probabilities * math.log(on) + (1 - probabilities) * math.log1p(-on))
+
+
+def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Uniform numbers strictly within (0, 1), shaped like `like`."""
+    device = like.device if generator is None else generator.device
+    tiny = torch.finfo(like.dtype).eps
+    drawn = torch.rand(like.shape, dtype=like.dtype, device=device, generator=generator)
+    return drawn.to(like.device).clamp(tiny, 1 - tiny)
