@@ -325,3 +325,24 @@ def test_the_demo_takes_a_dynamics(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert main(["demo", "--dynamics", "underdamped", "--out", str(tmp_path)]) == 0
     assert taken[0].dynamics == "underdamped"
     assert taken[0].model((3, 28, 28)).dynamics == Underdamped()
+
+
+@pytest.mark.parametrize("supervision", ["weak", "none"])
+def test_the_demo_finds_flows_that_nobody_names(
+    supervision: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "demo"
+    with pytest.warns(UserWarning, match="flows that were to be found have collapsed"):
+        words = ["--supervision", supervision, "--flows", "4"]
+        assert main(["demo", *words, "--out", str(out), "--quiet", *TINY]) == 0
+    amounts = json.loads((out / "metrics.json").read_text())["amounts"]
+    assert set(amounts["matching"]) == {"scale", "rotate", "hue"}
+    assert 0 <= amounts["accuracy"] <= 1 and 0 <= amounts["used"] <= 1
+    assert abs(amounts["speed_correlation"]) <= 1 and len(amounts["usage"]) == 4
+    model = LatentFlow.from_pretrained(out / "model")
+    assert model.names[:3] == ("scale", "rotate", "hue") and len(model.names) == 4
+    assert model.units["rotate"].name == "degree"
+    assert main(["report", "--run", str(out), "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["demo", "--flows", "2", "--out", str(tmp_path / "other"), *TINY]) == 2
+    assert "`flows` must be left out where transformations are known" in capsys.readouterr().err

@@ -27,6 +27,9 @@ class Demo:
         seed: The seed of everything random.
         batch_size: Sequences per step.
         dynamics: How fields push codes: overdamped, or underdamped, with inertia.
+        supervision: What is told of each sequence: known (which transformations move, and by how much), weak (by how
+            much, of one that nobody names), or none.
+        flows: How many flows are to be found, where transformations are not known; as many as there are if left out.
         limit: Measure on at most so many test images.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
         fresh: Begin anew, whatever is in the folder.
@@ -39,6 +42,8 @@ class Demo:
     seed: int = 0
     batch_size: int = 128
     dynamics: str = "overdamped"
+    supervision: str = "known"
+    flows: int | None = None
     limit: int | None = None
     device: str = "auto"
     fresh: bool = False
@@ -62,7 +67,7 @@ class Demo:
         )
         return carry_out(
             Run(self.out.expanduser()),
-            chosen.with_training(training).with_dynamics(self.dynamics),
+            chosen.with_training(training).with_dynamics(self.dynamics).with_supervision(self.supervision, self.flows),
             load_subject("digits"),
             pick_device(self.device),
             limit=self.limit,

@@ -16,6 +16,8 @@ from flowdis.cli.subjects import Subject
 from flowdis.cli.tables import short_table
 from flowdis.dynamics import FlowError
 from flowdis.metrics import evaluate
+from flowdis.metrics.amounts import AmountScores, amount_scores, matched
+from flowdis.metrics.batches import spread
 from flowdis.models import LatentFlow
 from flowdis.plots import Gallery, demo_figures, write_report
 from flowdis.training import Trainer, TrainingResult
@@ -25,6 +27,7 @@ __all__ = ["carry_out", "picture", "settings_of"]
 
 _SHOWN = 300  # codes in the latent portrait
 _INTERRUPTED = 130
+_AT_ONCE = 250  # sequences whose amounts are inferred at a time
 
 
 def settings_of(recipe: Recipe, subject: Subject) -> dict[str, Any]:
@@ -37,6 +40,8 @@ def settings_of(recipe: Recipe, subject: Subject) -> dict[str, Any]:
     apart = ["motions", "augmentation", "training", "objective"]
     if recipe.dynamics == "overdamped":  # so that a run which was begun before there was a choice goes on
         apart += ["dynamics", "dynamics_options"]
+    if recipe.supervision == "known":
+        apart += ["supervision", "flows"]
     names = [field.name for field in fields(Recipe) if field.name not in apart]
     objective = recipe.objective
     return {
@@ -100,8 +105,11 @@ def carry_out(
         told = f"interrupted at step {result.steps}; the same command goes on from there"
         print(f"flowdis: {told}", file=sys.stderr)
         return _INTERRUPTED
+    scores = None
+    if recipe.supervision != "known":
+        scores, model = _matched(recipe, model, subject, limit)
     model.save_pretrained(run.model)
-    metrics = _measure(run, recipe, model, subject, result, limit=limit, quiet=quiet)
+    metrics = _measure(run, recipe, model, subject, result, scores, limit=limit, quiet=quiet)
     if pictures:
         picture(run, model, subject, metrics, quiet=quiet)
     if not quiet:
@@ -131,6 +139,7 @@ def _measure(
     model: LatentFlow,
     subject: Subject,
     result: TrainingResult,
+    scores: AmountScores | None,
     *,
     limit: int | None,
     quiet: bool,
@@ -143,6 +152,7 @@ def _measure(
         model: The model.
         subject: What it was trained on.
         result: What its training came to.
+        scores: How well it infers amounts, where it does.
         limit: At most so many images to measure on; all where left out.
         quiet: Whether to show no progress.
 
@@ -158,6 +168,7 @@ def _measure(
         quiet=quiet,
     )
     metrics = evaluation.to_json() | {
+        **({} if scores is None else {"amounts": scores.to_json()}),
         "training": {
             "steps": result.steps,
             "seconds": result.seconds,
@@ -167,10 +178,18 @@ def _measure(
             "device": str(model.device),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-        }
+        },
     }
     write_json(run.metrics, metrics)
     return metrics
+
+
+def _matched(recipe: Recipe, model: LatentFlow, subject: Subject, limit: int | None) -> tuple[AmountScores, LatentFlow]:
+    """How well amounts of test sequences are inferred, and the model with its flows named for what they are."""
+    sequences = replace(recipe, augmentation=None).sequences(spread(subject.test, limit))
+    generator = torch.Generator().manual_seed(recipe.training.seed)
+    scores = amount_scores(model, list(sequences.batches(_AT_ONCE, generator=generator)))
+    return scores, matched(model, scores, sequences.units or {})
 
 
 def picture(run: Run, model: LatentFlow, subject: Subject, metrics: Mapping[str, Any], *, quiet: bool) -> None:

@@ -45,6 +45,9 @@ class Train:
         learning_rate: The highest learning rate.
         field: The kind of field: helmholtz, potential, solenoidal, wave, linear or constant.
         dynamics: How fields push codes: overdamped, or underdamped, with inertia.
+        supervision: What is told of each sequence: known (which transformations move, and by how much), weak (by how
+            much, of one that nobody names), or none.
+        flows: How many flows are to be found, where transformations are not known; as many as there are if left out.
         damping: How fast underdamped motion loses its momentum, per amount.
         stiffness: The frequency of the spring that holds underdamped motion to the origin.
         dim: The number of latents.
@@ -69,6 +72,8 @@ class Train:
     learning_rate: float | None = None
     field: str | None = None
     dynamics: str | None = None
+    supervision: str = "known"
+    flows: int | None = None
     damping: float | None = None
     stiffness: float | None = None
     dim: int | None = None
@@ -92,6 +97,7 @@ class Train:
         known = subject.train.transformations
         if self.transforms or subject.has_factors:
             chosen = chosen.with_transformations(self.transforms or tuple(known), known)
+        chosen = chosen.with_supervision(self.supervision, self.flows, known)
         return carry_out(
             Run(self.out.expanduser()),
             chosen,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from flowdis.fields.autograd import AutogradField
 from flowdis.fields.base import FieldBank, VelocityField
 from flowdis.fields.helmholtz import HelmholtzField
+from flowdis.fields.joined import JoinedField
 from flowdis.fields.linear import ConstantField, LinearField
+from flowdis.fields.mixed import MixedFields
 from flowdis.fields.potential import PotentialField
 from flowdis.fields.solenoidal import SolenoidalField
 from flowdis.fields.wave import WaveField
@@ -14,6 +16,7 @@ FIELDS: dict[str, type[FieldBank]] = {
     "potential": PotentialField,
     "solenoidal": SolenoidalField,
     "helmholtz": HelmholtzField,
+    "joined": JoinedField,
     "wave": WaveField,
     "linear": LinearField,
     "constant": ConstantField,
@@ -25,7 +28,9 @@ __all__ = [
     "ConstantField",
     "FieldBank",
     "HelmholtzField",
+    "JoinedField",
     "LinearField",
+    "MixedFields",
     "PotentialField",
     "SolenoidalField",
     "VelocityField",

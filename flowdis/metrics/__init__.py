@@ -3,6 +3,7 @@
 Those of codes take arrays, (N, D) and (N, F), and know of no model: `mig(codes, factors)`.
 """
 
+from flowdis.metrics.amounts import AmountScores, amount_scores, match_amounts, matched
 from flowdis.metrics.batches import Sequences
 from flowdis.metrics.capsules import CapsuleCorrelation, RollError, capsule_correlation, roll_error
 from flowdis.metrics.codes import all_metrics as all
@@ -25,6 +26,7 @@ from flowdis.metrics.degenerate import constant_code, degenerate_flows, random_f
 from flowdis.metrics.equivariance import EquivarianceError, equivariance_error
 from flowdis.metrics.evaluate import evaluate, evaluate_protocol
 from flowdis.metrics.evaluation import Evaluation
+from flowdis.metrics.explanations import Explanation, FlowExplanation, explain
 from flowdis.metrics.factor_probes import FactorProbes, fit_probes
 from flowdis.metrics.frame_pairs import PairRatio, pair_equivariance_ratio
 from flowdis.metrics.labelled import LabelledScenes, labelled_scenes
@@ -79,6 +81,13 @@ __all__ = [
     "evaluate_protocol",
     "evaluate",
     "Evaluation",
+    "amount_scores",
+    "match_amounts",
+    "matched",
+    "AmountScores",
+    "explain",
+    "Explanation",
+    "FlowExplanation",
     "labelled_scenes",
     "LabelledScenes",
     "variation_predictability",

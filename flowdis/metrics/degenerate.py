@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from flowdis._checks import check_finite, check_last
 from flowdis._types import Images
 from flowdis.dynamics import Dynamics
-from flowdis.fields import FIELDS, ConstantField, FieldBank, VelocityField
+from flowdis.fields import FIELDS, ConstantField, FieldBank, MixedFields, VelocityField
 from flowdis.fields.base import Mix
 from flowdis.metrics.seeds import draw_seed
 from flowdis.metrics.single_flows import single_flow_ends
@@ -175,10 +175,14 @@ def random_flows(model: LatentFlow, z: _Codes, *, generator: torch.Generator, am
     Raises:
         FlowError: if a flow cannot be integrated.
     """
-    own = "fields" in model.config.own_modules
-    build: Callable[..., FieldBank] = FIELDS["potential" if own else model.config.field]
-    options = {} if own else model.config.field_options
-    fresh = build(model.names, model.dim, generator=torch.Generator().manual_seed(draw_seed(generator)), **options)
+    config = model.config
+    own = "fields" in config.own_modules
+    build: Callable[..., FieldBank] = FIELDS["potential" if own else config.field]
+    options = {} if own else config.field_options
+    seeded = torch.Generator().manual_seed(draw_seed(generator))
+    fresh = build(config.field_names, model.dim, generator=seeded, **options)
+    if config.mixing is not None:
+        fresh = MixedFields(fresh, config.mixing)
     bank = RescaledField(fresh, torch.ones(len(model.names))).to(device=model.device, dtype=model.dtype)
     bank.requires_grad_(False)
     wanted = step_lengths(model.fields, z, amount=amount, dynamics=model.noiseless)

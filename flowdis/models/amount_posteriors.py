@@ -9,6 +9,7 @@ Supervised training is told the amounts of a path. Where nobody tells, they are 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,11 +19,13 @@ from torch.nn import functional
 
 from flowdis._checks import check_positive
 
-__all__ = ["CategoricalPosterior", "LaplacePrior", "SpikeChain", "SpikeSlabPosterior"]
+__all__ = ["CategoricalPosterior", "LaplacePrior", "SpikeChain", "SpikeSlabPosterior", "collapse"]
 
 _Rows = Float[Tensor, "*batch K"]
 _Steps = Float[Tensor, "S *batch K"]
 _Sample = Float[Tensor, "*batch"]
+
+_UNUSED, _ALIKE = 0.01, 0.05  # the mean and the standard deviation of probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +201,25 @@ class SpikeSlabPosterior:
         apart, scale = (self.mean - prior.mean).abs(), self.log_scale.exp()
         spread = (apart + scale * (-apart / scale).exp()) / prior.scale
         return (self.probabilities * (math.log(prior.scale) - self.log_scale + spread - 1)).sum((0, -1))
+
+
+def collapse(probabilities: Tensor, names: Sequence[str]) -> str | None:
+    """What is wrong with inferred amounts that tell nothing; None where they do.
+
+    Arguments:
+        probabilities: With which each of K flows is used, in each of N steps or sequences, with shape (N, K).
+        names: The names of the K flows.
+
+    Returns:
+        Which flows are used in less than a hundredth of all, or that all are used alike, whatever is seen: each with
+        probabilities of a standard deviation below 0.05.
+    """
+    unused = [name for name, share in zip(names, probabilities.mean(0).tolist(), strict=True) if share < _UNUSED]
+    if unused:
+        return f"never used: {', '.join(unused)}"
+    if len(names) > 1 and bool((probabilities.std(0) < _ALIKE).all()):
+        return f"used alike, whatever is seen: {', '.join(names)}"
+    return None
 
 
 def _entropy(log_probabilities: Tensor) -> Tensor:

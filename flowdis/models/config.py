@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from dataclasses import field as dataclass_field
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from flowdis._checks import check_choice, check_positive
 from flowdis.dynamics import DYNAMICS, Solver
 from flowdis.fields import FIELDS
+from flowdis.models.amounts import AMOUNTS
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.topographic import ENCODERS
 from flowdis.paths import Unit
@@ -41,8 +42,13 @@ class LatentFlowConfig:
         dynamics_options: Of underdamped dynamics, the arguments of `Underdamped` beside the temperature, and
             "learned": which of damping, stiffness and coupling are learned, from those values on.
         temperature: The temperature of the dynamics.
+        supervision: Whether amounts are known, or what is inferred of them: "weak", which one of the transformations
+            moves a sequence; "none", at each step which of them move, and how fast.
+        supervision_options: Keyword arguments of the network that infers them.
+        mixing: For each transformation, how much of each of the fields an amount of 1 is, where fields have been
+            renamed, turned round or merged; each is a field of its own where left out.
         solver: The numerical method of transports outside training.
-        own_modules: Which of "encoder", "decoder", "fields" are the user's own, to be passed in on loading.
+        own_modules: Which of "encoder", "decoder", "fields", "amounts" are the user's own, to be passed in on loading.
 
     Raises:
         ValueError: if a name is unknown or a number is out of range.
@@ -63,6 +69,9 @@ class LatentFlowConfig:
     dynamics: str = "overdamped"
     dynamics_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     temperature: float = 0.0
+    supervision: str = "known"
+    supervision_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    mixing: Mapping[str, Sequence[float]] | None = None
     solver: Solver = Solver()
     own_modules: tuple[str, ...] = ()
 
@@ -71,11 +80,22 @@ class LatentFlowConfig:
         check_choice("field", self.field, tuple(FIELDS))
         check_choice("likelihood", self.likelihood, tuple(LIKELIHOODS))
         check_choice("dynamics", self.dynamics, tuple(DYNAMICS))
+        check_choice("supervision", self.supervision, tuple(AMOUNTS))
         check_positive("dim", self.dim)
         check_positive("noise", self.noise)
         check_positive("temperature", self.temperature, zero=True)
         if not self.units:
             raise ValueError("`units` must name at least one transformation, got none")
+        if self.mixing is not None and tuple(self.mixing) != tuple(self.units):
+            raise ValueError(f"`mixing` must have a row for each of {tuple(self.units)}, got {tuple(self.mixing)}")
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The names of the fields: those of the transformations, or where these are mixtures, flow_1 and on."""
+        if self.mixing is None:
+            return tuple(self.units)
+        count = len(next(iter(self.mixing.values())))
+        return tuple(f"flow_{index + 1}" for index in range(count))
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain JSON values, with its format and version."""
@@ -102,6 +122,8 @@ class LatentFlowConfig:
         for key in ("image_shape", "channels", "own_modules"):
             if kept.get(key) is not None:
                 kept[key] = tuple(kept[key])
+        if kept.get("mixing") is not None:
+            kept["mixing"] = {name: tuple(row) for name, row in kept["mixing"].items()}
         if "solver" in kept:
             kept["solver"] = Solver(**kept["solver"])
         return cls(**kept)

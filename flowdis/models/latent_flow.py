@@ -12,9 +12,11 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from flowdis._checks import check_choice
-from flowdis._types import Images, Latent, Scalar
+from flowdis._types import FrameImages, Images, Latent, Scalar
 from flowdis.dynamics import Overdamped, Solver, Trajectory, Underdamped, transport
-from flowdis.fields import FIELDS, FieldBank
+from flowdis.fields import FIELDS, FieldBank, MixedFields
+from flowdis.models.amount_posteriors import CategoricalPosterior
+from flowdis.models.amounts import AMOUNTS
 from flowdis.models.autoencoder import ConvDecoder, default_channels
 from flowdis.models.config import LatentFlowConfig
 from flowdis.models.likelihood import LIKELIHOODS
@@ -57,6 +59,8 @@ class LatentFlow(
         decoder: The user's own decoder, codes (B, D) to what `config.likelihood` reads (B, C, H, W); a
             convolutional one where left out.
         fields: The user's own bank of K fields; of the kind `config.field` where left out.
+        amounts: The user's own network that infers amounts, frames (F, *, C, H, W) to a `CategoricalPosterior` or a
+            `SpikeSlabPosterior`; of the kind `config.supervision` where left out, none where they are known.
         generator: The source of the initial weights of the fields.
 
     Raises:
@@ -76,12 +80,13 @@ class LatentFlow(
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
         fields: FieldBank | None = None,
+        amounts: nn.Module | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        given = {"encoder": encoder, "decoder": decoder, "fields": fields}
+        given = {"encoder": encoder, "decoder": decoder, "fields": fields, "amounts": amounts}
         own = tuple(name for name, module in given.items() if module is not None)
-        names, shape = tuple(config.units), config.image_shape
+        shape, names = config.image_shape, config.field_names
         # What is saved holds every choice made here, so that a later change of a default changes no saved model.
         if config.channels is None and (encoder is None or decoder is None):
             config = replace(config, channels=default_channels(shape))
@@ -96,15 +101,22 @@ class LatentFlow(
             kind: Callable[..., FieldBank] = FIELDS[config.field]
             fields = kind(names, config.dim, generator=generator, **config.field_options)
             config = replace(config, field_options=fields.config())
+        network = AMOUNTS[config.supervision]
+        if amounts is None and network is not None:
+            inferring = network(shape, len(names), **config.supervision_options)
+            amounts, config = inferring, replace(config, supervision_options=inferring.config())
         self.motion = Motion(config.dynamics, config.temperature, config.dynamics_options)
         self.config = replace(config, own_modules=own, dynamics_options=self.motion.config())
-        self.encoder, self.decoder, self.fields = encoder, decoder, fields
-        if tuple(self.fields.names) != names or self.fields.dim != config.dim:
+        self.encoder, self.decoder, self.fields, self.amounts = encoder, decoder, fields, amounts
+        own_names = tuple(self.fields.names)
+        fits = own_names == names if config.mixing is None else len(own_names) == len(names)
+        if not fits or self.fields.dim != config.dim:
             raise ValueError(
-                f"`fields` must have names {names} and dim {config.dim}, "
-                f"got {tuple(self.fields.names)} and {self.fields.dim}"
+                f"`fields` must have names {names} and dim {config.dim}, got {own_names} and {self.fields.dim}"
             )
-        self.log_diffusion = nn.Parameter(torch.full((len(names),), math.log(0.05)))
+        if config.mixing is not None:
+            self.fields = MixedFields(fields, config.mixing)
+        self.log_diffusion = nn.Parameter(torch.full((len(self.names),), math.log(0.05)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -196,6 +208,24 @@ class LatentFlow(
             generator=generator,
         )
 
+    def infer(self, frames: FrameImages) -> Path:
+        """The path between frames (F, *, C, H, W), as the model infers it: its most probable amounts.
+
+        Under weak supervision it has one segment, an amount of 1 of one transformation; with none, one segment for each
+        step from a frame to the next.
+
+        Raises:
+            ValueError: if the model has been told its amounts and infers none, or there are fewer than two frames.
+        """
+        if self.amounts is None:
+            raise ValueError("`model` must infer amounts, got one that was told them (supervision 'known')")
+        posterior = self.amounts(frames)
+        sharp: Tensor = posterior.sharp()
+        amounts = sharp.unsqueeze(0) if isinstance(posterior, CategoricalPosterior) else sharp
+        if isinstance(self.fields, MixedFields):
+            amounts = amounts @ torch.linalg.pinv(self.fields.matrix.double()).to(amounts)
+        return Path(self.names, amounts)
+
     def forward(self, images: Images, path: Path) -> Images:
         """Encodes images (*, C, H, W), flows their mean codes along the path, and decodes its end."""
         return self.decode(self.transport(path, self.encode(images).mean).z[-1])
@@ -211,6 +241,7 @@ class LatentFlow(
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
         fields: FieldBank | None = None,
+        amounts: nn.Module | None = None,
         revision: str | None = None,
         token: str | bool | None = None,
         local_files_only: bool = False,
@@ -222,6 +253,7 @@ class LatentFlow(
             encoder: The user's own encoder, where the model was saved with one.
             decoder: The user's own decoder, where the model was saved with one.
             fields: The user's own fields, where the model was saved with some.
+            amounts: The user's own network that infers amounts, where the model was saved with one.
             revision: A branch, tag or commit of the hub repository.
             token: A hub token.
             local_files_only: Whether to look only into the hub's local cache.
@@ -233,10 +265,10 @@ class LatentFlow(
         config, weights = read_model(
             source, LatentFlowConfig.from_json, revision=revision, token=token, local_files_only=local_files_only
         )
-        given = {"encoder": encoder, "decoder": decoder, "fields": fields}
+        given = {"encoder": encoder, "decoder": decoder, "fields": fields, "amounts": amounts}
         lacking: Sequence[str] = [name for name in config.own_modules if given[name] is None]
         if lacking:
             raise ValueError(f"`{lacking[0]}` must be passed: the model was saved with its own {', '.join(lacking)}")
-        model = cls(config, encoder=encoder, decoder=decoder, fields=fields)
+        model = cls(config, encoder=encoder, decoder=decoder, fields=fields, amounts=amounts)
         fill_model(model, weights, source)
         return model.eval()

@@ -3,6 +3,7 @@
 from flowdis.plots.animations import save_gif
 from flowdis.plots.bars import model_bars
 from flowdis.plots.curves import error_curves, training_curves
+from flowdis.plots.explanations import explanation_figure
 from flowdis.plots.gallery import Gallery, demo_figures
 from flowdis.plots.portraits import latent_portrait
 from flowdis.plots.reports import write_report
@@ -16,6 +17,7 @@ __all__ = [
     "contact_sheet",
     "demo_figures",
     "error_curves",
+    "explanation_figure",
     "grid",
     "latent_portrait",
     "model_bars",
