@@ -47,6 +47,7 @@ class Train:
         dynamics: How fields push codes: overdamped, or underdamped, with inertia.
         supervision: What is told of each sequence: known (which transformations move, and by how much), weak (by how
             much, of one that nobody names), or none.
+        single: The share of sequences that move in one transformation alone.
         flows: How many flows are to be found, where transformations are not known; as many as there are if left out.
         damping: How fast underdamped motion loses its momentum, per amount.
         stiffness: The frequency of the spring that holds underdamped motion to the origin.
@@ -73,6 +74,7 @@ class Train:
     field: str | None = None
     dynamics: str | None = None
     supervision: str = "known"
+    single: float | None = None
     flows: int | None = None
     damping: float | None = None
     stiffness: float | None = None
@@ -98,6 +100,8 @@ class Train:
         if self.transforms or subject.has_factors:
             chosen = chosen.with_transformations(self.transforms or tuple(known), known)
         chosen = chosen.with_supervision(self.supervision, self.flows, known)
+        if self.single is not None:
+            chosen = replace(chosen, single=self.single)
         return carry_out(
             Run(self.out.expanduser()),
             chosen,

@@ -3,7 +3,7 @@
 Those of codes take arrays, (N, D) and (N, F), and know of no model: `mig(codes, factors)`.
 """
 
-from flowdis.metrics.amounts import AmountScores, amount_scores, match_amounts, matched
+from flowdis.metrics.amounts import AmountScores, amount_scores, inferred_sequences, match_amounts, matched
 from flowdis.metrics.batches import Sequences
 from flowdis.metrics.capsules import CapsuleCorrelation, RollError, capsule_correlation, roll_error
 from flowdis.metrics.codes import all_metrics as all
@@ -82,6 +82,7 @@ __all__ = [
     "evaluate",
     "Evaluation",
     "amount_scores",
+    "inferred_sequences",
     "match_amounts",
     "matched",
     "AmountScores",

@@ -18,7 +18,7 @@ from flowdis.models import LatentFlow
 from flowdis.models.mixing import mix
 from flowdis.paths import Unit
 
-__all__ = ["AmountScores", "amount_scores", "inferred_amounts", "match_amounts", "matched"]
+__all__ = ["AmountScores", "amount_scores", "inferred_amounts", "inferred_sequences", "match_amounts", "matched"]
 
 _Inferred = Float[Tensor, "N K"]
 _True = Float[Tensor, "N F"]
@@ -155,6 +155,27 @@ def inferred_amounts(model: LatentFlow, batches: Iterable[SequenceBatch]) -> tup
             ours.append(path.amounts.flatten(0, 1))
             theirs.append(true.diff(dim=0).flatten(0, 1))
     return torch.cat(ours), torch.cat(theirs)
+
+
+@torch.no_grad()
+def inferred_sequences(model: LatentFlow, batch: SequenceBatch) -> SequenceBatch:
+    """The same frames with the amounts that the model infers, to measure how well it predicts them from the first.
+
+    `equivariance_error(model, {"inferred": inferred_sequences(model, batch)})` does that.
+
+    Arguments:
+        model: A model that infers amounts.
+        batch: Whole sequences; under weak supervision with amounts that tell how far each moves.
+
+    Raises:
+        ValueError: if the model infers none.
+    """
+    frames = placed(model, batch.frames)
+    path = model.infer(frames)
+    if model.config.supervision == "weak":
+        amounts = path.amounts * placed(model, batch.amounts).sum(-1, keepdim=True)
+        return SequenceBatch(model.names, frames, batch.times.to(frames), amounts, batch.length)
+    return SequenceBatch(model.names, frames, torch.arange(len(frames)).to(frames), path.amounts, batch.length)
 
 
 def amount_scores(model: LatentFlow, batches: Sequence[SequenceBatch]) -> AmountScores:

@@ -97,7 +97,7 @@ class Objective(ABC):
         """
 
     def monitor(self, model: Any) -> dict[str, float]:
-        """What else to log of a model while it is trained, by name; nothing by default."""
+        """What else to log of a model while it is trained, by "section.name"; nothing by default."""
         return {}
 
     def finish(self, model: Any, draw: Draw) -> None:

@@ -77,11 +77,11 @@ class WaveBound(Objective):
         return shortest + round(share * (self.length - shortest))
 
     def monitor(self, model: nn.Module) -> dict[str, float]:
-        """The stability of a lattice whose waves do not mix; see `Lattice.stability`."""
+        """The stability of a lattice whose waves do not mix, as "stability.growth" and so on: `Lattice.stability`."""
         dynamics = getattr(model, "dynamics", None)
         if not isinstance(dynamics, Lattice) or not dynamics.coupling.local:
             return {}
-        return asdict(dynamics.stability())
+        return {f"stability.{name}": value for name, value in asdict(dynamics.stability()).items()}
 
     def __call__(
         self,

@@ -36,7 +36,9 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> matplotlib.figure
     if not history or any("step" not in entry for entry in history):
         raise ValueError(f"`history` must hold at least one logged step, each with 'step', got {list(history)[:1]}")
     steps = _column(history, "step")
-    names = list(dict.fromkeys(name for entry in history for name in entry if name not in _NOT_TERMS))
+    # What has a section before its name is no term of the loss, and not in nats.
+    logged = dict.fromkeys(name for entry in history for name in entry)
+    names = [name for name in logged if name not in _NOT_TERMS and "." not in name]
     names.sort(key=lambda name: name != "loss")
     terms = {name: _column(history, name) for name in names}
     rates = _column(history, "learning_rate")

@@ -42,6 +42,21 @@ def test_ornstein_uhlenbeck_mean_and_variance() -> None:
     assert float(end.var()) == pytest.approx(spread, rel=4 * math.sqrt(2 / count) + 0.005)
 
 
+def test_a_turning_part_of_the_drift_leaves_the_stationary_law_as_it_is() -> None:
+    temperature, steps, count = 0.4, 400, 100_000
+    generator = torch.Generator().manual_seed(0)
+    turn = torch.tensor([[0.0, 1.3, 0.0], [-1.3, 0.0, 0.7], [0.0, -0.7, 0.0]], dtype=torch.float64)
+    drift = -(temperature * torch.eye(3, dtype=torch.float64) + turn)
+    z = torch.randn(count, 3, generator=generator, dtype=torch.float64)
+    end = run(drift, z, temperature, steps)
+    moved = (end - z).square().sum(-1).mean()
+    assert float(moved) > 1  # samples move, their law does not
+    # Five standard errors, and the scheme's own variance: each step adds h^2 (T^2 I + S S^T).
+    added = (temperature**2 + float(turn.square().sum())) / steps
+    error = (end.T @ end / count - torch.eye(3, dtype=torch.float64)).abs().max()
+    assert float(error) < 5 * math.sqrt(2 / count) + added
+
+
 def test_euler_maruyama_meets_its_own_stationary_variance_and_not_the_continuous_one() -> None:
     theta, temperature, steps, count = 1.0, 0.5, 2, 200_000
     z = torch.zeros(count, 1, dtype=torch.float64)

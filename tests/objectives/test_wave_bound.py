@@ -185,8 +185,8 @@ def test_one_trainer_trains_it_and_logs_the_stability_of_the_lattice() -> None:
     result = Trainer(model, sequences(), settings, quiet=True, objective=objective).run()
     first, last = result.history[0], result.history[-1]
     assert last["reconstruction"] / 8 < 0.6 * first["reconstruction"] / 4
-    assert {"kl", "loss", "kappa_min", "alpha_min", "growth"} <= first.keys()
-    assert first["growth"] < 1 and first["alpha_min"] == pytest.approx(0.02, rel=1e-2)
+    assert {"kl", "loss", "stability.kappa_min", "stability.alpha_min", "stability.growth"} <= first.keys()
+    assert first["stability.growth"] < 1 and first["stability.alpha_min"] == pytest.approx(0.02, rel=1e-2)
     assert not objective.monitor(machine(dynamics="gru"))
     assert not objective.monitor(machine(dynamics_options={"coupling": "dense"}))
 
