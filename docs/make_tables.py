@@ -1,7 +1,7 @@
 """Writes the tables of results into README.md and docs/results.md, from what runs leave behind.
 
 python docs/make_tables.py --demo seed0/metrics.json seed1/metrics.json --published runs/published/metrics.json
-    --rooms runs/rooms/metrics.json
+    --rooms runs/rooms/metrics.json --baselines runs/table/table/table.md --dynamics runs/published.jsonl
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -140,6 +140,29 @@ def published(runs: Runs) -> str:
     return table(["", *NAMES], rows)
 
 
+def dynamics(lines: Runs, protocols: Sequence[str] = ("published", "orbit")) -> str:
+    """Ways to push codes, and fields that have a clock: means over seeds, and the mean error over that of the first."""
+    kinds = list(dict.fromkeys(line["row"] for line in lines))
+
+    def mean(kind: str, which: str, name: str) -> float:
+        return fmean(line[which][name]["error"] for line in lines if line["row"] == kind)
+
+    def total(kind: str, which: str) -> float:
+        return fmean(mean(kind, which, name) for name in NAMES)
+
+    rows = []
+    for kind in kinds:
+        told = kind.replace("dynamics=", "").replace("field=", "").replace("=true", "").replace("=", " ")
+        label = told.replace(",", ", ").replace("_", "-") or "overdamped, default field"
+        cells = []
+        for which in protocols:
+            cells += [format(mean(kind, which, name), ",.0f") for name in NAMES]
+            cells.append(format(total(kind, which) / total(kinds[0], which), ".2f"))
+        rows.append([label, *cells])
+    header = ["", *(f"{name}, {which}" for which in protocols for name in (*NAMES, "over the first"))]
+    return table(header, rows)
+
+
 def replace(text: str, tables: dict[str, str]) -> str:
     """The text with its marked tables exchanged for those of the same name."""
     for name, content in tables.items():
@@ -154,6 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--demo", type=Path, nargs="+", default=[], help="metrics.json of demonstrations")
     parser.add_argument("--published", type=Path, nargs="+", default=[], help="metrics.json of published runs")
     parser.add_argument("--rooms", type=Path, nargs="+", default=[], help="metrics.json of runs on rooms")
+    parser.add_argument("--baselines", type=Path, help="table.md of benchmarks.baselines")
+    parser.add_argument("--dynamics", type=Path, help="the file of runs of benchmarks.ablation")
     given = parser.parse_args(arguments)
     demo, hour = ([json.loads(file.read_text()) for file in files] for files in (given.demo, given.published))
     tables: dict[str, str] = {}
@@ -169,6 +194,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs = [json.loads(file.read_text()) for file in given.rooms]
         names = list(runs[0]["protocols"]["orbit"]["equivariance"])
         tables["rooms"] = protocol(runs, "orbit", black=False, of="identity", names=names)
+    if given.baselines:
+        tables["baselines"] = given.baselines.read_text().strip()
+    if given.dynamics:
+        tables["dynamics"] = dynamics([json.loads(line) for line in given.dynamics.read_text().splitlines()])
     if hour:
         tables["published"] = published(hour)
     for page in PAGES:

@@ -45,7 +45,7 @@ def test_films_figures_and_models_are_there(demo: Path) -> None:
         model = WaveMachine.from_pretrained(demo / kind / "model")
         assert model.config.dynamics == ("gru" if kind == "gru" else "lattice")
         history = Run(demo / kind).read_history()
-        assert history[0]["step"] == 0 and ("growth" in history[0]) == (kind != "gru")
+        assert history[0]["step"] == 0 and ("stability.growth" in history[0]) == (kind != "gru")
 
 
 def test_a_finished_demo_is_left_as_it_is(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -172,10 +172,12 @@ class Evaluate:
 
     def _metadata(self, scores: dict[str, ModelScores]) -> dict[str, str]:
         failed = [f"{name}: {section}" for name, measured in scores.items() for section in measured.failures]
+        threads = torch.get_num_threads()
+        told = f"{threads} thread{'s' if threads > 1 else ''}"
         return {
             "data": f"{self.data}, {self.samples:,} images for codes",
-            "controls": f"flows on the codes of {next(iter(scores))}",
-            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+            "controls": f"flows on the codes of {Path(next(iter(scores))).name}",
+            "machine": f"{platform.machine()}, {told}, torch {torch.__version__}",
             "flowdis": flowdis.__version__,
             "seed": str(self.seed),
         } | ({"could not be measured": ", ".join(failed)} if failed else {})
