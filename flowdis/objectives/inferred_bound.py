@@ -53,7 +53,7 @@ class WeakBound(Objective):
     weights: Weights = field(default_factory=Weights)
     solver_steps: int = 8
     kl: float = 1.0
-    balance: float = 10.0
+    balance: float = 300.0
     temperatures: tuple[float, float] = (1.0, 0.3)
     annealed: float = 0.5
 

@@ -181,7 +181,8 @@ class Recipe:
         training = self.training
         if supervision == "weak":
             objective = WeakBound(training.weights, training.solver_steps)
-            return replace(chosen, single=1.0, objective=objective)
+            # Which transformation it is cannot be told of motions that are almost nothing.
+            return replace(chosen, single=1.0, objective=objective, training=replace(training, ramp=0.0))
         return replace(
             chosen,
             motions=speed_motions(tuple(self.motions), _STEPS, known),
