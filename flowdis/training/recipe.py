@@ -155,9 +155,9 @@ class Recipe:
     ) -> Recipe:
         """The same recipe for sequences of which less is told.
 
-        Known amounts are those of the recipe. Under weak supervision, each sequence moves in one transformation, by a
-        known amount, and nobody tells in which; without any, sequences of a few steps run at speeds of 0.5 to 1.5
-        times a usual step, and nothing is told.
+        Known amounts are those of the recipe. Inferred ones are of sequences that start anywhere and run at speeds of
+        0.5 to 1.5 times a usual step. Under weak supervision, each of them moves in one transformation, by a known
+        amount, and nobody tells in which; without any, they have a few steps, and nothing is told.
 
         Arguments:
             supervision: "known", "weak" or "none".
@@ -181,8 +181,14 @@ class Recipe:
         training = self.training
         if supervision == "weak":
             objective = WeakBound(training.weights, training.solver_steps)
-            # Which transformation it is cannot be told of motions that are almost nothing.
-            return replace(chosen, single=1.0, objective=objective, training=replace(training, ramp=0.0))
+            # Neither motions of almost nothing nor half turns tell which transformation it is.
+            return replace(
+                chosen,
+                motions=speed_motions(tuple(self.motions), self.length, known),
+                single=1.0,
+                training=replace(training, ramp=0.0),
+                objective=objective,
+            )
         return replace(
             chosen,
             motions=speed_motions(tuple(self.motions), _STEPS, known),
