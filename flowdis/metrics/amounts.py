@@ -18,12 +18,21 @@ from flowdis.models import LatentFlow
 from flowdis.models.mixing import mix
 from flowdis.paths import Unit
 
-__all__ = ["AmountScores", "amount_scores", "inferred_amounts", "inferred_sequences", "match_amounts", "matched"]
+__all__ = [
+    "USED",
+    "AmountScores",
+    "amount_scores",
+    "inferred_amounts",
+    "inferred_sequences",
+    "match_amounts",
+    "matched",
+]
 
 _Inferred = Float[Tensor, "N K"]
 _True = Float[Tensor, "N F"]
 
-_USED = 0.01  # of the steps
+USED = 0.01
+"""The share of steps from which on a flow counts as used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +133,7 @@ def match_amounts(inferred: _Inferred, true: _True, *, flows: Sequence[str], nam
         speed_correlation=float(np.mean(varied)) if varied else None,
         correlations=speeds,
         usage=usage,
-        used=float(np.mean([share >= _USED for share in usage.values()])),
+        used=float(np.mean([share >= USED for share in usage.values()])),
         table=tuple(tuple(row) for row in table.tolist()),
     )
 
@@ -145,14 +154,13 @@ def inferred_amounts(model: LatentFlow, batches: Iterable[SequenceBatch]) -> tup
     """
     ours, theirs = [], []
     for batch in batches:
-        path = model.infer(placed(model, batch.frames))
+        inferred = inferred_sequences(model, batch).amounts
         true = batch.path.elapsed(batch.times.to(batch.amounts))
         if model.config.supervision == "weak":
-            far = true[-1].sum(-1, keepdim=True)
-            ours.append(path.amounts[0].to(far) * far)
+            ours.append(inferred.sum(0))
             theirs.append(true[-1])
         else:
-            ours.append(path.amounts.flatten(0, 1))
+            ours.append(inferred.flatten(0, 1))
             theirs.append(true.diff(dim=0).flatten(0, 1))
     return torch.cat(ours), torch.cat(theirs)
 

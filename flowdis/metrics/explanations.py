@@ -12,15 +12,13 @@ from torch import Tensor
 
 from flowdis._checks import check_positive
 from flowdis.data.batch import SequenceBatch
-from flowdis.metrics.amounts import AmountScores, inferred_amounts, match_amounts
+from flowdis.metrics.amounts import USED, AmountScores, inferred_amounts, match_amounts
 from flowdis.metrics.batches import codes, placed
 from flowdis.models import LatentFlow
 from flowdis.models.amount_posteriors import collapse
 from flowdis.paths import Flow
 
 __all__ = ["Explanation", "FlowExplanation", "explain"]
-
-_USED = 0.01  # of the steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +47,7 @@ class FlowExplanation:
     @property
     def used(self) -> bool:
         """Whether it is on in a hundredth of the steps or more."""
-        return self.usage >= _USED
+        return self.usage >= USED
 
 
 @dataclass(frozen=True, eq=False)
