@@ -75,7 +75,7 @@ def run(chosen: Recipe, train: Tensor, test: Tensor, *, quiet: bool = False) -> 
         KeyboardInterrupt: if the training was interrupted.
     """
     sequences = chosen.sequences(train)
-    model = chosen.model((train.shape[1], train.shape[2], train.shape[3]), sequences.units)
+    model = chosen.model((train.shape[1], train.shape[2], train.shape[3]), sequences.units).to(train.device)
     trainer = Trainer(model, sequences, chosen.training, quiet=quiet, objective=chosen.objective)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -180,22 +180,24 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="the seeds of each row")
     parser.add_argument("--images", type=int, default=500, help="test images that are measured")
     parser.add_argument("--batch-size", type=int, help="sequences per step; the recipe's own if left out")
+    parser.add_argument("--device", default="cpu", help="where to train and measure: cpu, cuda, cuda:1 or mps")
     parser.add_argument("--threads", type=int, help="threads of torch; its own choice if left out")
     parser.add_argument("--out", type=Path, default=Path("runs/unlabelled.jsonl"), help="the file of runs")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    train, test = digits()[0], spread(digits(train=False)[0], options.images)
+    device = torch.device(options.device)
+    train, test = digits()[0].to(device), spread(digits(train=False)[0], options.images).to(device)
     done, keys = read_lines(options.out), []
     for seed in options.seeds:
         for row in options.rows:
             chosen = ROWS[row]()
-            changes = {"minutes": options.minutes, "steps": options.steps, "seed": seed}
+            changes: dict[str, Any] = {"minutes": options.minutes, "steps": options.steps, "seed": seed}
             if options.batch_size is not None:
                 changes["batch_size"] = options.batch_size
             chosen = chosen.with_training(replace(chosen.training, **changes))
-            key = {"row": row, "seed": seed, "images": options.images, "recipe": repr(chosen)}
+            key = {"row": row, "seed": seed, "images": options.images, "recipe": repr(chosen), "device": str(device)}
             keys.append(key)
             if any(key.items() <= found.items() for found in done):
                 continue

@@ -339,6 +339,8 @@ def test_the_demo_finds_flows_that_nobody_names(
     assert set(amounts["matching"]) == {"scale", "rotate", "hue"}
     assert 0 <= amounts["accuracy"] <= 1 and 0 <= amounts["used"] <= 1
     assert abs(amounts["speed_correlation"]) <= 1 and len(amounts["usage"]) == 4
+    predicted = amounts["predicted"]
+    assert predicted.keys() == {"error", "identity", "floor"} and min(predicted.values()) > 0
     model = LatentFlow.from_pretrained(out / "model")
     assert model.names[:3] == ("scale", "rotate", "hue") and len(model.names) == 4
     assert model.units["rotate"].name == "degree"

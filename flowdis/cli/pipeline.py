@@ -16,8 +16,9 @@ from flowdis.cli.subjects import Subject
 from flowdis.cli.tables import short_table
 from flowdis.dynamics import FlowError
 from flowdis.metrics import evaluate
-from flowdis.metrics.amounts import AmountScores, amount_scores, matched
+from flowdis.metrics.amounts import amount_scores, inferred_sequences, matched
 from flowdis.metrics.batches import spread
+from flowdis.metrics.equivariance import equivariance_error
 from flowdis.models import LatentFlow
 from flowdis.plots import Gallery, demo_figures, write_report
 from flowdis.training import Trainer, TrainingResult
@@ -105,11 +106,11 @@ def carry_out(
         told = f"interrupted at step {result.steps}; the same command goes on from there"
         print(f"flowdis: {told}", file=sys.stderr)
         return _INTERRUPTED
-    scores = None
+    amounts: dict[str, Any] = {}
     if recipe.supervision != "known":
-        scores, model = _matched(recipe, model, subject, limit)
+        amounts, model = _matched(recipe, model, subject, limit)
     model.save_pretrained(run.model)
-    metrics = _measure(run, recipe, model, subject, result, scores, limit=limit, quiet=quiet)
+    metrics = _measure(run, recipe, model, subject, result, amounts, limit=limit, quiet=quiet)
     if pictures:
         picture(run, model, subject, metrics, quiet=quiet)
     if not quiet:
@@ -139,7 +140,7 @@ def _measure(
     model: LatentFlow,
     subject: Subject,
     result: TrainingResult,
-    scores: AmountScores | None,
+    amounts: Mapping[str, Any],
     *,
     limit: int | None,
     quiet: bool,
@@ -152,7 +153,7 @@ def _measure(
         model: The model.
         subject: What it was trained on.
         result: What its training came to.
-        scores: How well it infers amounts, where it does.
+        amounts: How well it infers amounts, where it does.
         limit: At most so many images to measure on; all where left out.
         quiet: Whether to show no progress.
 
@@ -168,7 +169,7 @@ def _measure(
         quiet=quiet,
     )
     metrics = evaluation.to_json() | {
-        **({} if scores is None else {"amounts": scores.to_json()}),
+        **({"amounts": amounts} if amounts else {}),
         "training": {
             "steps": result.steps,
             "seconds": result.seconds,
@@ -184,12 +185,17 @@ def _measure(
     return metrics
 
 
-def _matched(recipe: Recipe, model: LatentFlow, subject: Subject, limit: int | None) -> tuple[AmountScores, LatentFlow]:
-    """How well amounts of test sequences are inferred, and the model with its flows named for what they are."""
+def _matched(
+    recipe: Recipe, model: LatentFlow, subject: Subject, limit: int | None
+) -> tuple[dict[str, Any], LatentFlow]:
+    """How well amounts of test sequences are inferred and predict their frames; the model, its flows named by them."""
     sequences = replace(recipe, augmentation=None).sequences(spread(subject.test, limit))
     generator = torch.Generator().manual_seed(recipe.training.seed)
-    scores = amount_scores(model, list(sequences.batches(_AT_ONCE, generator=generator)))
-    return scores, matched(model, scores, sequences.units or {})
+    batches = list(sequences.batches(_AT_ONCE, generator=generator))
+    scores = amount_scores(model, batches)
+    errors = equivariance_error(model, {"inferred": [inferred_sequences(model, batch) for batch in batches]})
+    predicted = {name: errors["inferred"].total(name) for name in ("error", "identity", "floor")}
+    return scores.to_json() | {"predicted": predicted}, matched(model, scores, sequences.units or {})
 
 
 def picture(run: Run, model: LatentFlow, subject: Subject, metrics: Mapping[str, Any], *, quiet: bool) -> None:

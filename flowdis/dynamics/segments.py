@@ -42,13 +42,16 @@ class Piece:
 def unit_mix(amounts: Amounts) -> tuple[Amounts, Scalar]:
     """Amounts (*, K) as a mix m = A / a of unit size and the time a = sum |A_k| that it runs; nothing moves for a = 0.
 
+    Nor for times whose squares a number can no longer hold, as gradients of the mix grow like 1 / a.
+
     Example:
         >>> mix, time = unit_mix(torch.tensor([3.0, -1.0]))
         >>> mix.tolist(), time.item()
         ([0.75, -0.25], 4.0)
     """
     time = amounts.abs().sum(-1)
-    return amounts / torch.where(time > 0, time, 1.0).unsqueeze(-1), time
+    least = torch.finfo(time.dtype).tiny ** 0.5
+    return amounts / torch.where(time > least, time, 1.0).unsqueeze(-1), time
 
 
 def first_motion(path: Path) -> tuple[Amounts, Amounts]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -107,6 +107,11 @@ class AutogradMix:
 
     def velocity_and_divergence(self, z: Latent, s: float | Tensor) -> tuple[Velocity, Divergence]:
         """The velocity (*, D) and its divergence (*), exact, or estimated with the probe, in one pass."""
+        if torch.is_inference_mode_enabled():  # where torch 2.11 has no batched forward derivatives
+            with torch.inference_mode(False), torch.no_grad():
+                mix = Mix(self.mix.amounts.clone(), None if self.mix.clock is None else self.mix.clock.clone())
+                outside = replace(self, mix=mix, probe=None if self.probe is None else self.probe.clone())
+                return outside.velocity_and_divergence(z.clone(), s.clone() if isinstance(s, Tensor) else s)
         points, amounts, times, batch = self._aligned(z, s)
         velocity, divergence = torch.zeros_like(points), torch.zeros_like(points[:, 0])
         for k, module in enumerate(self.modules):

@@ -49,7 +49,8 @@ class AmountScores:
         switches: The share of steps, over transformations, in which the matched flow is on if and only if the
             transformation moves.
         speed_correlation: The mean over transformations of the correlation of inferred and true amounts, over the
-            steps in which the transformation moves; None where no speed varies.
+            steps in which the transformation moves, those of flows that run the other way round negated; None where no
+            speed varies. It is negative where a flow takes the long way round, ever less of it for a faster motion.
         correlations: The same by transformation, None where its speed does not vary.
         usage: By flow, the share of steps in which it is on.
         used: The share of flows that are on in a hundredth of the steps or more.
@@ -119,10 +120,11 @@ def match_amounts(inferred: _Inferred, true: _True, *, flows: Sequence[str], nam
     right = {names[f]: (largest == k)[alone & moves[:, f]] & told[alone & moves[:, f]] for f, k in pairs}
     missed = {name: np.zeros(int((alone & moves[:, f]).sum())) for f, name in enumerate(names) if name not in right}
     every = {name: (right | missed)[name] for name in names}
-    speeds = {names[f]: _correlation(ours[moves[:, f], k], theirs[moves[:, f], f]) for f, k in pairs}
+    signed = {f: float((ours[:, k] * theirs[:, f]).sum()) for f, k in pairs}
+    directed = {f: -ours[:, k] if signed[f] < 0 else ours[:, k] for f, k in pairs}
+    speeds = {names[f]: _correlation(directed[f][moves[:, f]], theirs[moves[:, f], f]) for f, _ in pairs}
     varied = [value for value in speeds.values() if value is not None]
     usage = {flow: float(on[:, k].mean()) for k, flow in enumerate(flows)}
-    signed = {f: float((ours[:, k] * theirs[:, f]).sum()) for f, k in pairs}
     return AmountScores(
         matching={names[f]: flows[k] for f, k in pairs},
         backwards=tuple(names[f] for f, _ in pairs if signed[f] < 0),

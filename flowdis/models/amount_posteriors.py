@@ -176,6 +176,11 @@ class SpikeSlabPosterior:
         """The amounts (S, *, K) of switches that are on with a probability above a half, at their mean speeds."""
         return torch.where(self.logits > 0, self.mean, torch.zeros_like(self.mean))
 
+    def imbalance(self) -> Float[Tensor, ""]:
+        """KL in nats, from the uniform, of each flow's share of all that is on: 0 where all K are used alike."""
+        used = functional.logsigmoid(self.logits).reshape(-1, self.logits.shape[-1]).logsumexp(0)
+        return math.log(len(used)) - _entropy(used.log_softmax(-1))
+
     def kl_spikes(self, prior: SpikeChain) -> _Sample:
         r"""KL(q(y) || p(y)) in nats, with shape (*), exact: a sum over steps and transformations.
 

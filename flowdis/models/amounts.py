@@ -36,7 +36,7 @@ class CategoricalAmounts(nn.Module):
     """
 
     def __init__(
-        self, image_shape: Sequence[int], count: int, *, channels: Sequence[int] = (16, 32), hidden: int = 128
+        self, image_shape: Sequence[int], count: int, *, channels: Sequence[int] = (32, 32), hidden: int = 128
     ) -> None:
         super().__init__()
         self.channels, self.hidden = tuple(channels), hidden
@@ -79,7 +79,7 @@ class SpikeSlabAmounts(nn.Module):
         count: int,
         *,
         window: int = 2,
-        channels: Sequence[int] = (16, 32),
+        channels: Sequence[int] = (32, 32),
         hidden: int = 128,
     ) -> None:
         super().__init__()

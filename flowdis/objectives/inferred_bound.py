@@ -106,6 +106,7 @@ class SparseBound(Objective):
         slab: The prior of slabs.
         kl_spikes: The weight of the spikes' divergence.
         kl_slabs: The weight of the slabs' divergence.
+        balance: The weight of the divergence, from the uniform, of each flow's share of all that is on in the batch.
         temperatures: The first temperature of relaxed spikes, and the last.
         annealed: The share of the budget over which it falls, exponentially.
         hard: Whether spikes are rounded in training too, with the gradient of the relaxed ones.
@@ -120,11 +121,12 @@ class SparseBound(Objective):
     """
 
     weights: Weights = field(default_factory=Weights)
-    solver_steps: int = 2
+    solver_steps: int = 1
     chain: SpikeChain = SpikeChain()
     slab: LaplacePrior = LaplacePrior()
     kl_spikes: float = 1.0
     kl_slabs: float = 1.0
+    balance: float = 0.0
     temperatures: tuple[float, float] = (1.0, 0.3)
     annealed: float = 0.5
     hard: bool = False
@@ -132,7 +134,7 @@ class SparseBound(Objective):
     steps: int | None = None
 
     def __post_init__(self) -> None:
-        _check_numbers(self, ("kl_spikes", "kl_slabs", "annealed", "warm"))
+        _check_numbers(self, ("kl_spikes", "kl_slabs", "balance", "annealed", "warm"))
         if self.steps is not None:
             check_positive("steps", self.steps)
 
@@ -170,7 +172,9 @@ class SparseBound(Objective):
             "kl_slabs": posterior.kl_slabs(self.slab),
         }
         amounts = self.kl_spikes * terms["kl_spikes"] + free * self.kl_slabs * terms["kl_slabs"]
-        return Bound(terms, result.loss + amounts.mean(), images=result.images)
+        imbalance = posterior.imbalance()
+        terms["balance"] = imbalance.expand_as(amounts)
+        return Bound(terms, result.loss + amounts.mean() + self.balance * imbalance, images=result.images)
 
     def finish(self, model: LatentFlow, draw: Draw) -> None:
         """Warns of flows that are never used, or used alike."""

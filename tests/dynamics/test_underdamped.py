@@ -146,6 +146,14 @@ def test_unit_mixes_and_first_motions() -> None:
     assert clock.tolist() == [[1.0, -9.0], [21.0, 1.0], [1.0, 1.0]]
 
 
+@pytest.mark.parametrize("size", [1e-44, 1e-39, 1e-25, 1e-15])
+def test_amounts_of_almost_nothing_have_finite_gradients(size: float) -> None:
+    amounts = torch.tensor([[size, size]], requires_grad=True)
+    mix, time = unit_mix(amounts)
+    (mix.sum() * time.sum() + time.sum()).backward()
+    assert amounts.grad is not None and bool(amounts.grad.isfinite().all())
+
+
 def test_a_sample_does_not_depend_on_its_batch_mates() -> None:
     fields, z = bank(), draw(5, 3)
     amounts = torch.tensor([[0.1, 0.0], [-3.0, 1.0], [0.0, 0.0], [0.7, 0.2], [2.0, -5.0]]).double()

@@ -38,6 +38,15 @@ def test_directions_and_sizes_are_found() -> None:
     scores = match_amounts(true * torch.tensor([2.0, -0.5, 1.0]), true, flows=FLOWS, names=NAMES)
     assert scores.backwards == ("rotate",) and scores.accuracy == 1
     assert scores.sizes == pytest.approx({"scale": 0.5, "rotate": 2.0, "hue": 1.0})
+    assert scores.speed_correlation == pytest.approx(1, abs=1e-6)  # the other way round, and told exactly
+
+
+def test_the_long_way_round_is_told_by_its_sign() -> None:
+    true = alone()
+    around = torch.where(true > 0, (360 - 10 * true) / 350, 0.0)  # a turn of 10 degrees as one of -350
+    scores = match_amounts(around, true, flows=FLOWS, names=NAMES)
+    assert scores.accuracy == 1 and scores.backwards == ()
+    assert scores.speed_correlation == pytest.approx(-1, abs=1e-6)
 
 
 def test_what_tells_nothing_scores_chance() -> None:
