@@ -97,7 +97,9 @@ class SparseBound(Objective):
         + KL\big( q(y | x) \| p(y) \big) + E_{q(y | x)} KL\big( q(g | x) \| p(g) \big)
 
     with spikes y of a Markov prior that keeps its state, and slabs g of a Laplace prior about the usual speed, inferred
-    for every step from the frames around it. Sequences are seen whole.
+    for every step from the frames around it. Sequences are seen whole. Only the balance term looks at the batch: it
+    keeps flows from never being used. Weigh energy too where transformations close, as turns do: a flow of nearly a
+    whole turn backwards shows the same frames, at speeds that differ less.
 
     Arguments:
         weights: The weights of the bound's terms.
@@ -126,7 +128,7 @@ class SparseBound(Objective):
     slab: LaplacePrior = LaplacePrior()
     kl_spikes: float = 1.0
     kl_slabs: float = 1.0
-    balance: float = 0.0
+    balance: float = 300.0
     temperatures: tuple[float, float] = (1.0, 0.3)
     annealed: float = 0.5
     hard: bool = False

@@ -44,6 +44,17 @@ def test_certain_rows_have_finite_divergences_and_gradients() -> None:
     assert logits.grad is not None and bool(logits.grad.isfinite().all())
 
 
+def test_the_imbalance_of_spikes_is_that_of_their_shares() -> None:
+    posterior = spike_slab(4, 5, 3)
+    share = posterior.probabilities.mean((0, 1))
+    expected = kl_divergence(Categorical(probs=share / share.sum()), Categorical(probs=torch.ones(3).double() / 3))
+    assert torch.allclose(posterior.imbalance(), expected.to(share), atol=1e-12)
+    off = SpikeSlabPosterior(torch.full((2, 3), -400.0, requires_grad=True), torch.ones(2, 3), torch.zeros(2, 3))
+    off.imbalance().backward()
+    assert off.logits.grad is not None and bool(off.logits.grad.isfinite().all())
+    assert float(off.imbalance().detach()) == pytest.approx(0, abs=1e-6)
+
+
 def test_relaxed_rows_sum_to_one_and_sharpen_into_samples() -> None:
     logits = random(1, 3).expand(20_000, 3)
     rows = CategoricalPosterior(logits).relaxed(0.01, seeded())

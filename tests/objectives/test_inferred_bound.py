@@ -86,7 +86,7 @@ def test_a_sparse_bound_that_is_sure_is_the_known_one_and_its_divergences() -> N
     # Three unit segments of a third of the amounts each are the sequence's one segment.
     steps = replace(batch, amounts=batch.amounts.expand(3, -1, -1) / 3, times=torch.arange(4.0))
     known = bound(sure, steps, solver=Solver(steps=2), generator=generator)
-    ours = SparseBound(chain=chain, slab=slab, temperatures=(0.1, 0.1))(sure, batch, generator=seeded(1))
+    ours = SparseBound(chain=chain, slab=slab, balance=0.0, temperatures=(0.1, 0.1))(sure, batch, generator=seeded(1))
     posterior = sure.amounts(batch.frames)
     price = (posterior.kl_spikes(chain) + posterior.kl_slabs(slab)).mean()
     assert float(ours.loss.detach()) == pytest.approx(float((known.loss + price).detach()), rel=1e-4)
@@ -112,12 +112,18 @@ def test_balance_looks_at_the_batch_and_the_divergence_at_each_sequence() -> Non
     expected = math.log(2) + share * math.log(share) + (1 - share) * math.log(1 - share)
     assert ours.terms["balance"].tolist() == pytest.approx([expected] * 40, abs=1e-5)
     assert ours.terms["kl_amounts"].tolist() == pytest.approx([math.log(2)] * 40)
+    spikes, without = (
+        SparseBound(balance=weight)(model("none", Certain(batch, weak=False)), batch, generator=seeded(1))
+        for weight in (10.0, 0.0)
+    )
+    assert spikes.terms["balance"].tolist() == pytest.approx([expected] * 40, abs=1e-5)
+    assert float((spikes.loss - without.loss).detach()) == pytest.approx(10 * expected, abs=1e-3)
 
 
 def test_slabs_come_into_play_as_training_goes_on() -> None:
     batch = sequences().sample(5, generator=seeded())
     trained = model("none")
-    objective = SparseBound(warm=0.5, kl_spikes=0.0)
+    objective = SparseBound(warm=0.5, kl_spikes=0.0, balance=0.0)
     losses = [objective(trained, batch, generator=seeded(1), progress=p) for p in (0.0, 0.5, 1.0)]
     first = losses[0].loss - sum(losses[0].terms[name].mean() for name in ("reconstruction", "kl_initial", "kl_path"))
     assert abs(float(first.detach())) < 1e-3  # nothing is paid yet
