@@ -47,7 +47,8 @@ _STEPS = 8
 
 def _speeds() -> Recipe:
     known = recipe("demo")
-    return replace(known.with_motions(speed_motions(tuple(known.motions), _STEPS)), single=1.0)
+    chosen = replace(known.with_motions(speed_motions(tuple(known.motions), _STEPS)), single=1.0)
+    return chosen.with_training(replace(known.training, solver_steps=1))
 
 
 ROWS: dict[str, Callable[[], Recipe]] = {

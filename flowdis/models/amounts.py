@@ -23,7 +23,9 @@ _SCALE_RANGE = 4.0  # keeps exp(log_scale) within e^-6 .. e^2, smoothly
 
 
 class CategoricalAmounts(nn.Module):
-    """Which one of K transformations moves a sequence, read off its first frame and its last.
+    """Which one of K transformations moves a sequence, read off its first frame beside each later one.
+
+    Every later frame is an opinion; their log-odds are averaged.
 
     Arguments:
         image_shape: (C, H, W).
@@ -50,8 +52,9 @@ class CategoricalAmounts(nn.Module):
             ValueError: if there are fewer than two frames.
         """
         _check_frames(frames)
-        ends = torch.stack([frames[0], frames[-1]])
-        return CategoricalPosterior(self.head(_features(self.body, ends)))
+        later = frames[1:]
+        pairs = torch.stack([frames[:1].expand_as(later), later])
+        return CategoricalPosterior(self.head(_features(self.body, pairs)).mean(0))
 
     def config(self) -> dict[str, Any]:
         """The keyword arguments that rebuild this network."""
