@@ -2,6 +2,7 @@
 
 python docs/make_tables.py --demo seed0/metrics.json seed1/metrics.json --published runs/published/metrics.json
     --rooms runs/rooms/metrics.json --baselines runs/table/table/table.md --dynamics runs/published.jsonl
+    --forecasts runs/two_body-0/metrics.json runs/digits-0/metrics.json --waves waves/waves.md --unlabelled found.md
 """
 
 from __future__ import annotations
@@ -163,6 +164,24 @@ def dynamics(lines: Runs, protocols: Sequence[str] = ("published", "orbit")) -> 
     return table(header, rows)
 
 
+def forecasts(runs: Runs) -> str:
+    """How far models foretell what moves: means over seeds, and the least and the greatest."""
+    rows = []
+    for data in dict.fromkeys(run["data"] for run in runs):
+        ours = [run for run in runs if run["data"] == data]
+        for model in dict.fromkeys(name for run in ours for name in run["valid_time"]):
+            having = [run for run in ours if model in run["valid_time"]]
+            times = [run["valid_time"][model] for run in having]
+            errors = [run["frame_error"][model] for run in having]
+            steps = {run["models"][model]["training_steps"] for run in having if model in run["models"]}
+            shown = f"{fmean(times):.1f} ({min(times):.1f} to {max(times):.1f})"
+            told = f"{fmean(errors):.4f} ({min(errors):.4f} to {max(errors):.4f})"
+            rows.append(
+                [data.replace("_", " "), model, str(len(having)), shown, told, f"{fmean(steps):,.0f}" if steps else "–"]
+            )
+    return table(["data", "model", "seeds", "valid time, of 60", "frame error", "steps"], rows)
+
+
 def replace(text: str, tables: dict[str, str]) -> str:
     """The text with its marked tables exchanged for those of the same name."""
     for name, content in tables.items():
@@ -179,6 +198,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rooms", type=Path, nargs="+", default=[], help="metrics.json of runs on rooms")
     parser.add_argument("--baselines", type=Path, help="table.md of benchmarks.baselines")
     parser.add_argument("--dynamics", type=Path, help="the file of runs of benchmarks.ablation")
+    parser.add_argument("--forecasts", type=Path, nargs="+", default=[], help="metrics.json of forecast-demo")
+    parser.add_argument("--waves", type=Path, help="waves.md of benchmarks.trained_waves")
+    parser.add_argument("--unlabelled", type=Path, help="what benchmarks.unlabelled printed")
     given = parser.parse_args(arguments)
     demo, hour = ([json.loads(file.read_text()) for file in files] for files in (given.demo, given.published))
     tables: dict[str, str] = {}
@@ -194,8 +216,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         runs = [json.loads(file.read_text()) for file in given.rooms]
         names = list(runs[0]["protocols"]["orbit"]["equivariance"])
         tables["rooms"] = protocol(runs, "orbit", black=False, of="identity", names=names)
-    if given.baselines:
-        tables["baselines"] = given.baselines.read_text().strip()
+    for name in ("baselines", "waves", "unlabelled"):
+        if (file := getattr(given, name)) is not None:
+            tables[name] = file.read_text().strip()
+    if given.forecasts:
+        tables["forecasts"] = forecasts([json.loads(file.read_text()) for file in given.forecasts])
     if given.dynamics:
         tables["dynamics"] = dynamics([json.loads(line) for line in given.dynamics.read_text().splitlines()])
     if hour:
