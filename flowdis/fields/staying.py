@@ -18,6 +18,8 @@ __all__ = ["WAYS", "Density", "StayingField", "StayingFields"]
 WAYS = ("project", "stop")
 """What becomes of a velocity at the border: it loses what leads outward, or the whole of it ends."""
 
+_DEPTH = 0.1  # nats: from how far below the level a latent is drawn toward it, at most
+
 
 @runtime_checkable
 class Density(Protocol):
@@ -38,15 +40,17 @@ class StayingFields(FieldBank):
     The least change of a velocity v that does not let the log-density fall faster than toward its level :math:`\ell`:
 
     .. math:: v' = v + \lambda g, \qquad
-              \lambda = \frac{\max(0, -g \cdot v - a c \max(0, \log p - \ell))}{|g|^2}, \qquad g = \nabla \log p
+              \lambda = \frac{\max(0, -g \cdot v - a c \, (\log p - \ell))}{|g|^2}, \qquad g = \nabla \log p
 
     At the level, :math:`v' = v - \min(0, v \cdot n) \, n` with n = g / |g|: what leads outward is left out. Where v leads
     inward, or log p is above the level by more than the rate of its fall over a c, nothing changes. The change sets in
-    gradually, so that the field stays continuous and a solver keeps its accuracy. Along the exact flow log p approaches
-    the level at most exponentially. A latent that begins below it goes no lower.
+    gradually, so that the field stays smooth at the level and a solver keeps its accuracy. Along the exact flow log p
+    approaches the level at most exponentially. A latent that begins below it gets no lower, and while it moves is drawn
+    toward it, as if from 0.1 nats below at most.
 
     To stop, the whole velocity is scaled down instead, so that a latent stays on its curve and comes to rest at the
-    border: :math:`v' = v \, a c \max(0, \log p - \ell) / (-g \cdot v)` where that is less than v.
+    border: :math:`v' = v \, a c \max(0, \log p - \ell) / (-g \cdot v)` where that is less than v. One that begins below
+    the level moves only where that leads inward.
 
     A flow that is changed at a border is not undone by the opposite amount.
 
@@ -124,10 +128,10 @@ class StayingField:
         velocity = self.field(z, s)
         value, gradient = self.density.with_gradient(z)
         fall = -(velocity * gradient).sum(-1, keepdim=True)
-        allowed = self.rate.to(velocity).unsqueeze(-1) * (value - self.level).clamp(min=0).unsqueeze(-1)
+        above = (value - self.level).clamp(min=0 if self.stop else -_DEPTH)
+        allowed = self.rate.to(velocity).unsqueeze(-1) * above.unsqueeze(-1)
         lack = (fall - allowed).clamp(min=0)
-        # Where anything lacks, the density falls, so that neither the fall nor the gradient is 0.
-        if self.stop:
+        if self.stop:  # where anything lacks, the density falls, so that neither the fall nor the gradient is 0
             return torch.where(lack > 0, allowed / torch.where(lack > 0, fall, 1.0), 1.0), velocity, gradient
         square = gradient.square().sum(-1, keepdim=True)
-        return lack / torch.where(lack > 0, square, 1.0), velocity, gradient
+        return lack / torch.where((lack > 0) & (square > 0), square, 1.0), velocity, gradient

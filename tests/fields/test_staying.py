@@ -54,11 +54,12 @@ def test_at_the_level_what_leads_outward_is_left_out() -> None:
     gradient = where.with_gradient(z)[1]
     normal = gradient / gradient.norm(dim=-1, keepdim=True)
     outward = (velocity * normal).sum(-1, keepdim=True).clamp(max=0)
-    below = float(where.log_density(z).max())  # so that all of them are on the level, or below
-    projected = StayingFields(bank, where, below)(amounts)(z, 0.0)
-    torch.testing.assert_close(projected, velocity - outward * normal, rtol=0, atol=1e-12)
-    stopped = StayingFields(bank, where, below, way="stop")(amounts)(z, 0.0)
-    torch.testing.assert_close(stopped, torch.where(outward < 0, 0.0, velocity), rtol=0, atol=1e-12)
+    for index, level in enumerate(where.log_density(z).tolist()):
+        projected = StayingFields(bank, where, level)(amounts)(z[index], 0.0)
+        torch.testing.assert_close(projected, (velocity - outward * normal)[index], rtol=0, atol=1e-12)
+        stopped = StayingFields(bank, where, level, way="stop")(amounts)(z, 0.0)[index]
+        expected = torch.where(outward < 0, 0.0, velocity)[index]
+        torch.testing.assert_close(stopped, expected, rtol=0, atol=1e-12)
 
 
 def test_near_the_level_the_density_falls_no_faster_than_toward_it() -> None:
@@ -68,7 +69,7 @@ def test_near_the_level_the_density_falls_no_faster_than_toward_it() -> None:
     level = float(value.median())
     for way in WAYS:
         fall = -(StayingFields(bank, where, level, way=way, rate=2.0)(amounts)(z, 0.0) * gradient).sum(-1)
-        allowed = 2.0 * amounts.abs().sum() * (value - level).clamp(min=0)
+        allowed = 2.0 * amounts.abs().sum() * (value - level).clamp(min=0.0 if way == "stop" else -0.1)
         assert (fall <= allowed + 1e-12).all() and int(((fall - allowed).abs() < 1e-12).sum()) > 5
 
 
