@@ -197,6 +197,8 @@ def invariant(
 ) -> Latent:
     """Codes (*, D) averaged along a whole orbit of a periodic flow, which do not change under it.
 
+    The orbit is walked half way to either side, as a learned flow errs more the farther it goes.
+
     Arguments:
         model: The model.
         images: The images, with shape (*, C, H, W), in [0, 1].
@@ -211,7 +213,8 @@ def invariant(
         raise ValueError(f"`flow` must be periodic, got {flow.name}, which multiplies and never comes round")
     if samples < 2:
         raise ValueError(f"`samples` must be at least 2, got {samples}")
-    return model.transport(flow(span), encode(model, images), frames=samples).z.mean(0)
+    amounts = float(flow.unit.to_amount(span)) * (torch.arange(1, samples + 1, dtype=torch.float64) / samples - 0.5)
+    return _orbit(model, flow, encode(model, images), amounts.sort().values).mean(0)
 
 
 @torch.no_grad()

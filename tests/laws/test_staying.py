@@ -97,10 +97,7 @@ def test_the_density_never_falls_below_the_level(way: str, count: int) -> None:
     free = transport(bank, path, z, frames=10).z
     assert (density.log_density(free) < held - 0.5).any(0).sum() >= 3  # or this would test nothing
     walk = transport(StayingFields(bank, density, held, way=way), path, z, frames=10).z
-    # The field has a kink where it begins to change, which costs one step of its solver an error of h^2 at most.
-    assert float(density.log_density(walk).min()) > held - 1e-3
-    finer = transport(StayingFields(bank, density, held, way=way), path, z, frames=10, solver=Solver(steps=240)).z
-    assert float(density.log_density(finer).min()) > held - 1e-5
+    assert float(density.log_density(walk).min()) > held - 1e-5
 
 
 @pytest.mark.parametrize("way", WAYS)
