@@ -1,10 +1,10 @@
 """Codes that do not change under a turn, in use: `python -m benchmarks.invariance [--model DIR | --minutes M]`.
 
-Digits are turned by random angles, and read by a k-nearest-neighbour classifier. It is fitted on turned training digits,
-as in use, or on upright ones, which is harder, and tested on turned test digits. Rows: pixels; codes; codes averaged
-along the orbit of a turn (`invariant`); amplitudes of the orbit's Fourier modes, which a turn only shifts in phase; codes
-and images slid along the orbit to where they are nearest to the code of an upright reference (`canonicalize`). One
-reference serves all digits: the mean upright training digit.
+Digits are turned by random angles, and read by a k-nearest-neighbour classifier. It is fitted on turned training
+digits, as in use, or on upright ones, which is harder, and tested on turned test digits. Rows: pixels; codes; codes
+averaged along the orbit of a turn (`invariant`); amplitudes of the orbit's Fourier modes, which a turn only shifts in
+phase; codes and images slid along the orbit to where they are nearest to the code of an upright reference
+(`canonicalize`). One reference serves all digits: the mean upright training digit.
 
 The gap says how far apart the two ends of an orbit are, half a turn to either side, beside the spread of codes: a flow
 that does not come round gives no invariant.

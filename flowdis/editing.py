@@ -107,11 +107,11 @@ def edit(
 ) -> _Edited:
     """Images transformed along a path: `edit(model, images, rotate(45) >> hue(120))`.
 
-    With a density of the data, edits whose codes leave it are told of by a warning, and by `trajectory` one by one. With
-    `stay`, codes do not get below the border of the density, 0.05 nats above which they are held against rounding:
-    "project", or True, leaves out what of a motion leads outward, so that codes slide along the border; "stop" ends the
-    motion there. What starts outside gets no farther out. Motions that were changed so are not undone by the opposite
-    path.
+    With a density of the data, edits whose codes leave it are told of by a warning, and by `trajectory` one by one.
+    With `stay`, codes do not get below the border of the density, 0.05 nats above which they are held against rounding:
+    "project", or True, leaves out what of a motion leads outward, so that codes slide along the border; "stop" ends
+    the motion there. What starts outside gets no farther out. Motions that were changed so are not undone by the
+    opposite path.
 
     Arguments:
         model: The model; neither its mode nor its gradients are touched.

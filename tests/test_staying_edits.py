@@ -16,7 +16,7 @@ from flowdis.models.gaussian_mixture import GaussianMixture
 from tests.models.toys import small_config, small_model, stills, turning_model
 from tests.test_editing import at_angles
 
-# Codes at a distance of 0.3 from the origin lie inside where they are within 0.3 of the centre (0.3, 0): 60 degrees off.
+# Codes at a distance of 0.3 from the origin are inside where they are within 0.3 of the centre (0.3, 0): 60 degrees.
 RADIUS, SPREAD = 0.3, 0.1
 
 

@@ -33,7 +33,7 @@ class Trajectory:
         states: The states of the dynamics, with shape (T, *, S).
         times: The T times, in segments from the path's start.
         nfe: How many times the field was evaluated.
-        log_density: Where a density of the data was given, the logarithm of it at the latents in nats, with shape (T, *).
+        log_density: Where a density of the data was given, its logarithm at the latents in nats, with shape (T, *).
         outside: Where one was given, which of the latents are outside of its border, with shape (T, *).
     """
 

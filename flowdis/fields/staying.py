@@ -42,9 +42,9 @@ class StayingFields(FieldBank):
     .. math:: v' = v + \lambda g, \qquad
               \lambda = \frac{\max(0, -g \cdot v - a c \, (\log p - \ell))}{|g|^2}, \qquad g = \nabla \log p
 
-    At the level, :math:`v' = v - \min(0, v \cdot n) \, n` with n = g / |g|: what leads outward is left out. Where v leads
-    inward, or log p is above the level by more than the rate of its fall over a c, nothing changes. The change sets in
-    gradually, so that the field stays smooth at the level and a solver keeps its accuracy. Along the exact flow log p
+    At the level, :math:`v' = v - \min(0, v \cdot n) \, n` with n = g / |g|: what leads outward is left out. Where v
+    leads inward, or log p is above the level by more than the rate of its fall over a c, nothing changes. The change
+    sets in gradually, so that the field stays smooth at the level and a solver keeps its accuracy. Along the exact flow log p
     approaches the level at most exponentially. A latent that begins below it gets no lower, and while it moves is drawn
     toward it, as if from 0.1 nats below at most.
 
