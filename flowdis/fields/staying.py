@@ -44,9 +44,9 @@ class StayingFields(FieldBank):
 
     At the level, :math:`v' = v - \min(0, v \cdot n) \, n` with n = g / |g|: what leads outward is left out. Where v
     leads inward, or log p is above the level by more than the rate of its fall over a c, nothing changes. The change
-    sets in gradually, so that the field stays smooth at the level and a solver keeps its accuracy. Along the exact flow log p
-    approaches the level at most exponentially. A latent that begins below it gets no lower, and while it moves is drawn
-    toward it, as if from 0.1 nats below at most.
+    sets in gradually, so that the field stays smooth at the level and a solver keeps its accuracy. Along the exact flow
+    log p approaches the level at most exponentially. A latent that begins below it gets no lower, and while it moves is
+    drawn toward it, as if from 0.1 nats below at most.
 
     To stop, the whole velocity is scaled down instead, so that a latent stays on its curve and comes to rest at the
     border: :math:`v' = v \, a c \max(0, \log p - \ell) / (-g \cdot v)` where that is less than v. One that begins below
