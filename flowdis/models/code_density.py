@@ -147,7 +147,11 @@ class CodeDensity:
     def save(self, file: str | FilePath) -> FilePath:
         """Writes the density to a safetensors file, whole or not at all, and returns its path."""
         parts = {name: getattr(self.mixture, name) for name in ("log_weights", "means", "log_stds", "origin", "axes")}
-        tensors = {name: part.detach().cpu().contiguous() for name, part in parts.items() if part is not None}
+        tensors = {
+            name: part.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, part in parts.items()
+            if part is not None
+        }
         return write_whole(file, save({**tensors, "border": torch.tensor(self.border, dtype=torch.float64)}))
 
     @classmethod
@@ -202,6 +206,7 @@ def _mixture(kind: str, posterior: Posterior, components: int, generator: torch.
     spread = (2 * posterior.log_std.double()).exp().mean(0)
     values, axes = torch.linalg.eigh(centred.mT @ centred / len(centred) + spread.diag())
     check_positive("codes' variance", float(values[-1]))
+    axes = axes.contiguous()
     stds = values.clamp(min=_LEAST * float(values[-1])).sqrt()
     if kind == "gaussian":
         zeros = torch.zeros_like(mean).unsqueeze(0)
