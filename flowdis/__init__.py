@@ -21,7 +21,7 @@ from flowdis.fields import (
     SolenoidalField,
     WaveField,
 )
-from flowdis.models import LatentFlow, LatentFlowConfig, Posterior, WaveMachine, WaveMachineConfig
+from flowdis.models import CodeDensity, LatentFlow, LatentFlowConfig, Posterior, WaveMachine, WaveMachineConfig
 from flowdis.objectives import Weights, bound
 from flowdis.paths import Flow, Path, Unit, flows, parse_path
 from flowdis.training import Trainer, TrainingConfig
@@ -54,6 +54,7 @@ __all__ = [
     "LatentFlow",
     "LatentFlowConfig",
     "Posterior",
+    "CodeDensity",
     "WaveMachine",
     "WaveMachineConfig",
     "bound",

@@ -33,6 +33,8 @@ class Trajectory:
         states: The states of the dynamics, with shape (T, *, S).
         times: The T times, in segments from the path's start.
         nfe: How many times the field was evaluated.
+        log_density: Where a density of the data was given, its logarithm at the latents in nats, with shape (T, *).
+        outside: Where one was given, which of the latents are outside of its border, with shape (T, *).
     """
 
     z: FrameLatents
@@ -40,6 +42,8 @@ class Trajectory:
     states: Tensor
     times: Tensor
     nfe: int
+    log_density: Tensor | None = None
+    outside: Tensor | None = None
 
 
 def frame_times(frames: int | Tensor | None, segments: int) -> list[float]:

@@ -10,6 +10,7 @@ from flowdis.fields.linear import ConstantField, LinearField
 from flowdis.fields.mixed import MixedFields
 from flowdis.fields.potential import PotentialField
 from flowdis.fields.solenoidal import SolenoidalField
+from flowdis.fields.staying import StayingFields
 from flowdis.fields.wave import WaveField
 
 FIELDS: dict[str, type[FieldBank]] = {
@@ -33,6 +34,7 @@ __all__ = [
     "MixedFields",
     "PotentialField",
     "SolenoidalField",
+    "StayingFields",
     "VelocityField",
     "WaveField",
 ]

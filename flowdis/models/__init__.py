@@ -3,6 +3,7 @@
 from flowdis.models.amount_posteriors import CategoricalPosterior, LaplacePrior, SpikeChain, SpikeSlabPosterior
 from flowdis.models.amounts import AMOUNTS, CategoricalAmounts, SpikeSlabAmounts
 from flowdis.models.autoencoder import ConvDecoder, ConvEncoder, default_channels
+from flowdis.models.code_density import CodeDensity
 from flowdis.models.config import LatentFlowConfig
 from flowdis.models.latent_flow import LatentFlow
 from flowdis.models.likelihood import LIKELIHOODS
@@ -16,6 +17,7 @@ __all__ = [
     "LIKELIHOODS",
     "CategoricalAmounts",
     "CategoricalPosterior",
+    "CodeDensity",
     "ConvDecoder",
     "ConvEncoder",
     "LaplacePrior",
