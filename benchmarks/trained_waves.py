@@ -3,8 +3,9 @@
 Takes folders of `flowdis forecast-demo --data digits --models lattice uncoupled dense`, one for each seed, and measures
 the activity of every model as it foretells test sequences with eyes closed: coherence, direction index, synchrony,
 standing and current, beside the null of permuted sites and the same lattice untrained. Of the lattice also the map of
-preferred orientation with its pinwheels, how well it goes back the way it came, and whether its waves go faster where
-digits turn faster, at speeds that were not seen too. Figures go into DIR.
+preferred orientation with its pinwheels, how well it goes back the way it came, whether its waves go faster where
+digits turn faster, at speeds that were not seen too, and what an average along the wave tells of a digit, whichever way
+it is turned. Figures go into DIR.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import copy
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +153,25 @@ def retraced(
     return found
 
 
+def invariance(
+    machine: WaveMachine, *, seed: int, seen: int = 10, count: int = 200, later: int = 6
+) -> dict[str, float]:
+    """How often the nearest of `count` digits is the same one, seen a few frames earlier, by codes of three kinds.
+
+    The state itself, the activity averaged along the wave, and its power averaged likewise, which no phase changes.
+    """
+    frames = turning(seed, _SEEN_SPEEDS, count, seen + later - 1).frames.float()
+    early, late = (activity_of(machine, part).flatten(2) for part in (frames[:seen], frames[later:]))
+    kinds: dict[str, Callable[[Tensor], Tensor]] = {
+        "state": lambda activity: activity[0],
+        "averaged": lambda activity: activity.mean(0),
+        "power": lambda activity: activity.square().mean(0),
+    }
+    own = torch.arange(count)
+    found = {name: torch.cdist(kind(late), kind(early)).argmin(1).cpu() == own for name, kind in kinds.items()}
+    return {name: float(right.double().mean()) for name, right in found.items()}
+
+
 def figure(recordings: Sequence[Recording]) -> matplotlib.figure.Figure:
     """Phase maps of one channel and sequence of each model, eight frames in a row, with what was measured beside."""
     tile, gap, words, top = 0.82, 0.08, 2.4, 0.3
@@ -210,6 +230,7 @@ def _measured(folder: Path, out: Path, seed: int, permutations: int) -> tuple[li
     return made, {
         "following": following(lattice, seed=seed),
         "retraced": retraced(lattice, frames),
+        "invariance": invariance(lattice, seed=seed),
         "pinwheels": [int(count) for count in pinwheels.count()],
         "total charge": int(pinwheels.total.abs().max()),
     }

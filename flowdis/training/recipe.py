@@ -51,8 +51,8 @@ class Recipe:
         supervision: Whether amounts are known, or inferred: see `LatentFlowConfig`.
         flows: How many flows are learned where they are inferred, named flow_1 and on; as many as transformations where
             left out.
-        balance: What flows that are used unequally are charged where they are inferred, as of `WeakBound`, in nats: more
-            than one flow would gain by taking all.
+        balance: The weight of the balance of flows that are inferred, as of `WeakBound`, in nats: more than one flow
+            would gain by taking all.
     """
 
     name: str

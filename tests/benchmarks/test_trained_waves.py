@@ -36,6 +36,8 @@ def test_folders_come_to_a_table_and_figures(tmp_path, monkeypatch, capsys, few)
     assert lattice["total charge"] == 0 and len(lattice["pinwheels"]) == 4
     # What is not damped goes back the way it came; what is damped more, less so.
     retraced = lattice["retraced"]
+    invariance = lattice["invariance"]
+    assert invariance.keys() == {"state", "averaged", "power"} and all(0 <= share <= 1 for share in invariance.values())
     assert retraced["0 times"] < 0.01 < retraced["1 times"] < retraced["4 times"]
     assert {file.name for file in out.iterdir()} == {"couplings.png", "orientation-0.png", "waves.json", "waves.md"}
 
