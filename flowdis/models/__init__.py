@@ -1,5 +1,6 @@
 """Models: encoders, decoders and the flows between them."""
 
+from flowdis.models.adapters import ModuleDecoder, ModuleEncoder, module_pair
 from flowdis.models.amount_posteriors import CategoricalPosterior, LaplacePrior, SpikeChain, SpikeSlabPosterior
 from flowdis.models.amounts import AMOUNTS, CategoricalAmounts, SpikeSlabAmounts
 from flowdis.models.autoencoder import ConvDecoder, ConvEncoder, default_channels
@@ -7,6 +8,7 @@ from flowdis.models.config import LatentFlowConfig
 from flowdis.models.latent_flow import LatentFlow
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.mixing import merge, mix, rename
+from flowdis.models.own import Decoder, Encoder, encoder_shape
 from flowdis.models.posterior import Posterior, gaussian_log_density
 from flowdis.models.wave_config import WaveMachineConfig
 from flowdis.models.wave_machine import WaveMachine
@@ -18,9 +20,13 @@ __all__ = [
     "CategoricalPosterior",
     "ConvDecoder",
     "ConvEncoder",
+    "Decoder",
+    "Encoder",
     "LaplacePrior",
     "LatentFlow",
     "LatentFlowConfig",
+    "ModuleDecoder",
+    "ModuleEncoder",
     "Posterior",
     "SpikeChain",
     "SpikeSlabAmounts",
@@ -28,8 +34,10 @@ __all__ = [
     "WaveMachine",
     "WaveMachineConfig",
     "default_channels",
+    "encoder_shape",
     "gaussian_log_density",
     "merge",
     "mix",
+    "module_pair",
     "rename",
 ]
