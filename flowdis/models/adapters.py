@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -93,6 +92,7 @@ class ModuleDecoder(nn.Module):
         ValueError: if the range is empty.
 
     Example:
+        >>> import torch
         >>> decoder = ModuleDecoder(nn.Tanh(), image_range=(-1, 1))
         >>> decoder(torch.zeros(1, 1, 2, 2)).flatten().tolist()  # mid grey, less 1/2
         [0.0, 0.0, 0.0, 0.0]
@@ -131,6 +131,7 @@ def module_pair(
         ValueError: if the range is empty or the name is unknown.
 
     Example:
+        >>> import torch
         >>> flatten, restore = nn.Flatten(), nn.Unflatten(1, (1, 2, 2))
         >>> encoder, decoder = module_pair(flatten, restore, image_range=(-1, 1))
         >>> encoder(torch.ones(1, 1, 2, 2)).tolist()

@@ -43,7 +43,7 @@ class CodePrediction(Objective):
 
     kind: str = "gaussian"
     pixels: float = 0.0
-    solver_steps: int = 8
+    solver_steps: int = 4
 
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, _KINDS)

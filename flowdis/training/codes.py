@@ -144,7 +144,7 @@ class CodeSequences:
     @torch.no_grad()
     def _encoded(self) -> dict[str, Tensor]:
         model, means, log_stds, amounts = self.model, [], [], []
-        times = torch.zeros(0)
+        times: Tensor | None = None
         bar = tqdm(total=self.count, desc="encoding", unit="sequence", disable=self.quiet)
         with bar:
             for start in range(0, self.count, self.batch_size):
@@ -154,10 +154,13 @@ class CodeSequences:
                 means.append(posterior.mean)
                 log_stds.append(posterior.log_std)
                 amounts.append(batch.amounts.to(device=model.device, dtype=model.dtype))
-                times = batch.times.to(device=model.device, dtype=model.dtype)
+                seen = batch.times.to(device=model.device, dtype=model.dtype)
+                if times is not None and not torch.equal(times, seen):
+                    raise ValueError(f"`sequences` must have frames at the same times, got {times} and {seen}")
+                times = seen
                 bar.update(len(batch.first))
         whole = {"means": means, "log_stds": log_stds, "amounts": amounts}
-        return {name: torch.cat(values, dim=1) for name, values in whole.items()} | {"times": times}
+        return {name: torch.cat(values, dim=1) for name, values in whole.items()} | {"times": seen}
 
 
 def _checked(model: LatentFlow, batch: SequenceBatch | CodePairs) -> SequenceBatch:
