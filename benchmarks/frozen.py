@@ -90,13 +90,13 @@ def fitted(
     return model, {"encoding": encoding, "seconds": whole, "steps": float(result.steps)}
 
 
-def compared(model: LatentFlow, subject: Subject, *, limit: int, seed: int = 0) -> dict[str, Any]:
+def compared(model: LatentFlow, subject: Subject, *, limit: int, fitted_on: int = 500, seed: int = 0) -> dict[str, Any]:
     """By protocol and transformation, errors of the flows beside constant and linear ones fitted to that protocol."""
     found: dict[str, Any] = {}
     for protocol in protocols_of(model, subject.test):
         generator = torch.Generator().manual_seed(seed)
         errors = evaluate_protocol(
-            model, subject.train, subject.test, protocol, generator=generator, limit=limit, fitted=max(limit, 500)
+            model, subject.train, subject.test, protocol, generator=generator, limit=limit, fitted=fitted_on
         )
         found[protocol] = {
             name: {key: error.total(key) for key in _SHOWN if key in error.frames} for name, error in errors.items()
@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=("gaussian", "squared"), default="gaussian", help="the error of a code")
     parser.add_argument("--pixels", type=float, default=0.0, help="the weight of decoded errors")
     parser.add_argument("--limit", type=int, default=500, help="test images that are measured")
+    parser.add_argument("--fitted", type=int, default=500, help="images that constant and linear flows are fitted on")
     parser.add_argument("--seed", type=int, default=0, help="the seed of both trainings")
     parser.add_argument("--threads", type=int, help="threads of torch; its own choice if left out")
     parser.add_argument("--out", type=Path, default=Path("runs/frozen"), help="the folder of the run")
@@ -148,7 +149,7 @@ def main() -> None:
     objective = CodePrediction(options.kind, pixels=options.pixels)
     model, times = fitted(vae, chosen, subject, objective, fit, sequences=options.sequences, quiet=options.json)
     model.save_pretrained(options.out / "flows")
-    errors = compared(model, subject, limit=options.limit)
+    errors = compared(model, subject, limit=options.limit, fitted_on=options.fitted)
     settings = {name: value for name, value in vars(options).items() if name not in ("out", "json")}
     found = {"settings": settings, "fit": times, "beaten": _beaten(errors), "errors": errors}
     (options.out / "frozen.json").write_text(json.dumps(found, indent=2) + "\n")

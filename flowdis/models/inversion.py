@@ -2,8 +2,8 @@ r"""Inversion: the codes of images under a generator that has no encoder, found 
 
 .. math:: z^*(x) = \arg\min_z \; \tfrac{1}{CHW} |g(z) - x|^2 + \tfrac{\lambda}{D} |z|^2
 
-from several starts out of the prior N(0, I), all at once. An image is done when the root mean square of its pixel errors
-is within the tolerance, and keeps that code, so that what is found does not depend on who else is in a batch.
+from several starts out of the prior N(0, I), all at once. An image is done when the root mean square of its pixel
+errors is within the tolerance, and keeps that code: what is found does not depend on who else is in a batch.
 
 Reference: Creswell and Bharath 2016, Inverting the generator of a generative adversarial network, arXiv 1611.05644.
 """
