@@ -18,7 +18,11 @@ def test_a_vae_is_trained_once_and_flows_are_compared(tmp_path, monkeypatch, cap
     frozen.main()
     found = json.loads(capsys.readouterr().out)
     assert found == json.loads((tmp_path / "frozen.json").read_text())
-    assert set(found["errors"]) == {"published", "orbit"} and set(found["errors"]["orbit"]) == {"scale", "rotate", "hue"}
+    assert set(found["errors"]) == {"published", "orbit"} and set(found["errors"]["orbit"]) == {
+        "scale",
+        "rotate",
+        "hue",
+    }
     rows = [row for errors in found["errors"].values() for row in errors.values()]
     assert all(set(row) == {"error", "linear", "constant", "identity", "floor"} for row in rows)
     assert found["beaten"] == all(row["error"] < min(row["linear"], row["constant"]) for row in rows)
