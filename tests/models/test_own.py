@@ -59,9 +59,12 @@ def changed(before: dict[str, Tensor], module: nn.Module) -> bool:
     return any(not torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
+def sequences() -> TransformSequences:
+    return TransformSequences(stills(6, *SHAPE), ["rotate"], length=2)
+
+
 def trained(model: LatentFlow, steps: int = 2) -> LatentFlow:
-    sequences = TransformSequences(stills(6, *SHAPE), ["rotate"], length=2)
-    Trainer(model, sequences, TrainingConfig(steps=steps, batch_size=4, warmup=0), quiet=True).run()
+    Trainer(model, sequences(), TrainingConfig(steps=steps, batch_size=4, warmup=0), quiet=True).run()
     return model
 
 
@@ -96,13 +99,11 @@ def test_frozen_modules_learn_nothing_and_the_flows_do() -> None:
     assert not model.train().encoder.training and not model.decoder.training and model.fields.training
     before = [weights(module) for module in (model.encoder, model.decoder, model.fields)]
     trained(model)
-    assert [changed(b, getattr(model, n)) for b, n in zip(before, ("encoder", "decoder", "fields"), strict=True)] == [
-        False,
-        False,
-        True,
-    ]
+    names = ("encoder", "decoder", "fields")
+    assert [changed(b, getattr(model, name)) for b, name in zip(before, names, strict=True)] == [False, False, True]
     learned = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    group = sum(p.numel() for g in Trainer(model, None, quiet=True).optimizer.param_groups for p in g["params"])
+    groups = Trainer(model, sequences(), quiet=True).optimizer.param_groups
+    group = sum(parameter.numel() for each in groups for parameter in each["params"])
     assert group == learned == sum(p.numel() for p in model.fields.parameters()) + 1
 
 
