@@ -1,7 +1,7 @@
 """Training: one loop, its settings and its checkpoints."""
 
 from flowdis.training.checkpoint import load_checkpoint, save_checkpoint
-from flowdis.training.codes import CodeSequences
+from flowdis.training.codes import CodeSequences, start_linear
 from flowdis.training.config import TrainingConfig
 from flowdis.training.trainer import Sampler, Trainer, TrainingResult
 
@@ -13,4 +13,5 @@ __all__ = [
     "TrainingResult",
     "load_checkpoint",
     "save_checkpoint",
+    "start_linear",
 ]

@@ -11,10 +11,11 @@ from tqdm import tqdm
 
 from flowdis._checks import check_positive
 from flowdis.data.batch import CodePairs, SequenceBatch
+from flowdis.fields import HelmholtzField, LinearField
 from flowdis.models import LatentFlow
 from flowdis.training.trainer import Sampler
 
-__all__ = ["CodeSequences", "between"]
+__all__ = ["CodeSequences", "between", "start_linear"]
 
 _Amounts = Float[Tensor, "S B K"]
 _Picked = Int[Tensor, "B"]
@@ -141,6 +142,19 @@ class CodeSequences:
             self.log_stds[last, rows],
         )
 
+    def neighbours(self) -> CodePairs:
+        """All pairs of neighbouring frames, forwards: the smallest steps that there are."""
+        count = len(self.times) - 1
+        rows = torch.arange(len(self), device=self.means.device).repeat(count)
+        first = torch.arange(count, device=self.means.device).repeat_interleave(len(self))
+        return CodePairs(
+            self.names,
+            self.means[first, rows],
+            self.means[first + 1, rows],
+            between(self.amounts[:, rows], self.times, first, first + 1),
+            self.log_stds[first + 1, rows],
+        )
+
     @torch.no_grad()
     def _encoded(self) -> dict[str, Tensor]:
         model, means, log_stds, amounts = self.model, [], [], []
@@ -161,6 +175,28 @@ class CodeSequences:
                 bar.update(len(batch.first))
         whole = {"means": means, "log_stds": log_stds, "amounts": amounts}
         return {name: torch.cat(values, dim=1) for name, values in whole.items()} | {"times": seen}
+
+
+@torch.no_grad()
+def start_linear(model: LatentFlow, codes: CodeSequences) -> None:
+    """Sets the fields of a model to the linear flows that fit neighbouring codes best, from which training goes on.
+
+    They are found by least squares at once; units that bend them start at nothing.
+
+    Arguments:
+        model: A model of Helmholtz fields with a linear part, which are changed.
+        codes: The codes of its own encoder.
+
+    Raises:
+        ValueError: if the fields are others, or the pairs too few or without motion.
+    """
+    bank = model.fields
+    if not isinstance(bank, HelmholtzField) or bank.matrix is None:
+        raise ValueError(f"`model` must have Helmholtz fields with a linear part, got {type(bank).__name__}")
+    pairs = codes.neighbours()
+    fitted = LinearField.fit(model.names, pairs.start, pairs.end, pairs.amounts.sum(0))
+    bank.matrix.copy_(fitted.matrix)
+    bank.ridge.amplitude.zero_()
 
 
 def _checked(model: LatentFlow, batch: SequenceBatch | CodePairs) -> SequenceBatch:
