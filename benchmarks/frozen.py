@@ -1,8 +1,8 @@
 """Flows on the codes of a frozen VAE: `python -m benchmarks.frozen --data digits [--minutes 5] [--fit-minutes 2]`.
 
 Trains a plain VAE of single images, freezes it, encodes sequences once, fits flows to their codes within the minutes
-told, encoding included, from linear ones on, and compares them with constant and linear flows, fitted by least squares to codes of the
-protocol. The VAE is kept in the folder of the run, and is not trained again.
+told, encoding included, from linear ones on, and compares them with constant and linear flows, fitted by least squares
+to codes of the protocol. The VAE is kept in the folder of the run, and is not trained again.
 """
 
 from __future__ import annotations

@@ -85,12 +85,12 @@ def test_bad_input_is_named() -> None:
             CodePrediction(**changes)
     with pytest.raises(ValueError, match=r"`model` must have a frozen encoder, got one that learns body\.1\.weight"):
         CodePrediction().check(small_model())
-    with pytest.raises(ValueError, match=r"must have one B, got \[2, 3\]"):
-        replace(pairs(), end=torch.zeros(2, 2, dtype=torch.float64))
     import jaxtyping
 
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
+        with pytest.raises(ValueError, match=r"must have one B, got \[2, 3\]"):
+            replace(pairs(), end=torch.zeros(2, 2, dtype=torch.float64))
         images = SequenceBatch(("rotate",), torch.zeros(1, 1, 1, 1, 2), torch.zeros(1), torch.zeros(1, 1, 1), 1)
         with pytest.raises(ValueError, match="`batch` must be CodePairs, .* got SequenceBatch"):
             CodePrediction()(turning_model(), images)
