@@ -37,7 +37,7 @@ def vae_recipe(subject: Subject, *, dim: int, training: TrainingConfig) -> Recip
     chosen = replace(recipe("vae"), dim=dim, objective=BetaVAE(beta=1.0))
     if subject.has_factors:
         known = subject.train.transformations
-        chosen = replace(chosen.with_transformations(tuple(known), known), likelihood="bernoulli")
+        chosen = replace(chosen.with_transformations(tuple(known), known), likelihood="gaussian")
     return chosen.with_training(training)
 
 
