@@ -64,7 +64,7 @@ class DiffusersEncoder(nn.Module):
     def __init__(self, vae: nn.Module) -> None:
         super().__init__()
         self.scale = CodeScale(vae)
-        self.encoder, self.moments = vae.encoder, getattr(vae, "quant_conv", None)
+        self.encoder, self.moments = vae.get_submodule("encoder"), getattr(vae, "quant_conv", None)
         self.sharp = type(vae).__name__ == "AutoencoderTiny"
 
     def forward(self, images: _Images) -> Posterior | _Codes:
@@ -90,7 +90,7 @@ class DiffusersDecoder(nn.Module):
     def __init__(self, vae: nn.Module) -> None:
         super().__init__()
         self.scale = CodeScale(vae)
-        self.decoder, self.widened = vae.decoder, getattr(vae, "post_quant_conv", None)
+        self.decoder, self.widened = vae.get_submodule("decoder"), getattr(vae, "post_quant_conv", None)
 
     def forward(self, codes: _Codes) -> _Images:
         """Decodes maps (B, C, H, W) as images, less 1/2."""
