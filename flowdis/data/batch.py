@@ -1,4 +1,4 @@
-"""A batch of sequences: frames, and the amounts that moved them."""
+"""A batch of sequences: frames, or codes of frames, and the amounts that moved them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from torch import Tensor
 from flowdis.data.scenes import Scenes
 from flowdis.paths import Path, Unit
 
-__all__ = ["SequenceBatch"]
+__all__ = ["CodePairs", "SequenceBatch"]
 
 _Images = Float[Tensor, "B C H W"]
 _Frames = Float[Tensor, "F B C H W"]
 _Truth = Float[Tensor, "*truth C H W"]
 _Times = Float[Tensor, "F"]
 _Amounts = Float[Tensor, "S B K"]
+_Codes = Float[Tensor, "B D"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,3 +94,40 @@ class SequenceBatch:
         if self.scenes is None:
             raise ValueError("`scenes` must be known to draw the truth, got a batch without them")
         return self.scenes.draw(path or self.path, self.units, times=times, start=self.start)
+
+
+@dataclass(frozen=True, eq=False)
+class CodePairs:
+    """A batch of pairs of codes, before and after known amounts of the transformations; no images.
+
+    Arguments:
+        names: The K transformations, in the order of the model's fields.
+        start: The mean codes of the images before, with shape (B, D).
+        end: Those of the images after, with shape (B, D).
+        amounts: The amounts from the first to the second, with shape (S, B, K).
+        log_std: The logarithms of the standard deviations of the posteriors after, with shape (B, D).
+
+    Raises:
+        ValueError: if the sizes of the batch differ.
+    """
+
+    names: tuple[str, ...]
+    start: _Codes
+    end: _Codes
+    amounts: _Amounts
+    log_std: _Codes
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.start), len(self.end), len(self.log_std), self.amounts.shape[1]}
+        if len(sizes) > 1:
+            raise ValueError(f"`start`, `end`, `amounts` and `log_std` must have one B, got {sorted(sizes)}")
+
+    @property
+    def path(self) -> Path:
+        """The path of amounts (S, B, K) from the codes before to those after."""
+        return Path(self.names, self.amounts).running()
+
+    @property
+    def frames(self) -> Float[Tensor, "2 B D"]:
+        """The codes before and after, (2, B, D)."""
+        return torch.stack([self.start, self.end])

@@ -1,14 +1,18 @@
 """Models: encoders, decoders and the flows between them."""
 
+from flowdis.models.adapters import ModuleDecoder, ModuleEncoder, module_pair
 from flowdis.models.amount_posteriors import CategoricalPosterior, LaplacePrior, SpikeChain, SpikeSlabPosterior
 from flowdis.models.amounts import AMOUNTS, CategoricalAmounts, SpikeSlabAmounts
 from flowdis.models.autoencoder import ConvDecoder, ConvEncoder, default_channels
 from flowdis.models.code_density import CodeDensity
 from flowdis.models.config import LatentFlowConfig
+from flowdis.models.inversion import Inversion, InversionConfig, InversionEncoder, invert, sample_codes
 from flowdis.models.latent_flow import LatentFlow
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.mixing import merge, mix, rename
+from flowdis.models.own import Decoder, Encoder, encoder_shape
 from flowdis.models.posterior import Posterior, gaussian_log_density
+from flowdis.models.pretrained import DiffusersDecoder, DiffusersEncoder, diffusers_pair, load_diffusers
 from flowdis.models.wave_config import WaveMachineConfig
 from flowdis.models.wave_machine import WaveMachine
 
@@ -20,9 +24,18 @@ __all__ = [
     "CodeDensity",
     "ConvDecoder",
     "ConvEncoder",
+    "Decoder",
+    "DiffusersDecoder",
+    "DiffusersEncoder",
+    "Encoder",
+    "Inversion",
+    "InversionConfig",
+    "InversionEncoder",
     "LaplacePrior",
     "LatentFlow",
     "LatentFlowConfig",
+    "ModuleDecoder",
+    "ModuleEncoder",
     "Posterior",
     "SpikeChain",
     "SpikeSlabAmounts",
@@ -30,8 +43,14 @@ __all__ = [
     "WaveMachine",
     "WaveMachineConfig",
     "default_channels",
+    "diffusers_pair",
+    "encoder_shape",
     "gaussian_log_density",
+    "invert",
+    "load_diffusers",
     "merge",
     "mix",
+    "module_pair",
     "rename",
+    "sample_codes",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from dataclasses import field as dataclass_field
+from math import prod
 from typing import Any
 
 from flowdis._checks import check_choice, check_positive
@@ -15,7 +16,10 @@ from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.topographic import ENCODERS
 from flowdis.paths import Unit
 
-__all__ = ["LatentFlowConfig"]
+__all__ = ["MODULES", "LatentFlowConfig"]
+
+MODULES = ("encoder", "decoder", "fields", "amounts")
+"""The modules of a model, each of which may be the user's own, or frozen."""
 
 _FORMAT = "flowdis.latent_flow"
 _VERSION = 1
@@ -49,6 +53,11 @@ class LatentFlowConfig:
             renamed, turned round or merged; each is a field of its own where left out.
         solver: The numerical method of transports outside training.
         own_modules: Which of "encoder", "decoder", "fields", "amounts" are the user's own, to be passed in on loading.
+        own_types: The classes of these, to be told of on loading.
+        latent_shape: The shape of the codes of own modules, where it is not (D,): D is its product.
+        encoder_noise: The standard deviation, in units of latents, of the posterior of an own encoder that gives codes
+            alone.
+        frozen: Which of the modules are not trained: they learn nothing and stay in the mode for evaluation.
 
     Raises:
         ValueError: if a name is unknown or a number is out of range.
@@ -74,6 +83,10 @@ class LatentFlowConfig:
     mixing: Mapping[str, Sequence[float]] | None = None
     solver: Solver = Solver()
     own_modules: tuple[str, ...] = ()
+    own_types: tuple[str, ...] = ()
+    latent_shape: tuple[int, ...] | None = None
+    encoder_noise: float = 0.1
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("encoder", self.encoder, tuple(ENCODERS))
@@ -83,6 +96,13 @@ class LatentFlowConfig:
         check_choice("supervision", self.supervision, tuple(AMOUNTS))
         check_positive("dim", self.dim)
         check_positive("noise", self.noise)
+        check_positive("encoder_noise", self.encoder_noise)
+        for name in self.frozen:
+            check_choice("frozen", name, MODULES)
+        shape = self.latent_shape
+        if shape is not None and (not shape or min(shape) < 1 or prod(shape) != self.dim):
+            wanted = f"`dim` must be the product of `latent_shape` {tuple(shape)}, which is {prod(shape)}"
+            raise ValueError(f"{wanted}, got {self.dim}")
         check_positive("temperature", self.temperature, zero=True)
         if not self.units:
             raise ValueError("`units` must name at least one transformation, got none")
@@ -119,7 +139,7 @@ class LatentFlowConfig:
             raise ValueError(f"config has unknown keys {unknown} and lacks {missing}")
         kept = {key: value for key, value in values.items() if key in known}
         kept["units"] = {name: Unit(**unit) for name, unit in kept["units"].items()}
-        for key in ("image_shape", "channels", "own_modules"):
+        for key in ("image_shape", "channels", "own_modules", "own_types", "latent_shape", "frozen"):
             if kept.get(key) is not None:
                 kept[key] = tuple(kept[key])
         if kept.get("mixing") is not None:

@@ -18,9 +18,10 @@ from flowdis.fields import FIELDS, FieldBank, MixedFields
 from flowdis.models.amount_posteriors import CategoricalPosterior
 from flowdis.models.amounts import AMOUNTS
 from flowdis.models.autoencoder import ConvDecoder, default_channels
-from flowdis.models.config import LatentFlowConfig
+from flowdis.models.config import MODULES, LatentFlowConfig
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.motion import Motion
+from flowdis.models.own import fit_own, flat_posterior, rests, shaped
 from flowdis.models.posterior import Posterior
 from flowdis.models.storage import fill_model, read_model, write_model
 from flowdis.models.topographic import ENCODERS
@@ -54,17 +55,18 @@ class LatentFlow(
 
     Arguments:
         config: What the model is made of.
-        encoder: The user's own encoder, images (B, C, H, W) to `Posterior`; of the kind `config.encoder` where
-            left out.
-        decoder: The user's own decoder, codes (B, D) to what `config.likelihood` reads (B, C, H, W); a
-            convolutional one where left out.
+        encoder: The user's own `Encoder`, images (B, C, H, W) to `Posterior` or to codes alone; of the kind
+            `config.encoder` where left out.
+        decoder: The user's own `Decoder`, codes to what `config.likelihood` reads (B, C, H, W); a convolutional one
+            where left out.
         fields: The user's own bank of K fields; of the kind `config.field` where left out.
         amounts: The user's own network that infers amounts, frames (F, *, C, H, W) to a `CategoricalPosterior` or a
             `SpikeSlabPosterior`; of the kind `config.supervision` where left out, none where they are known.
         generator: The source of the initial weights of the fields.
 
     Raises:
-        ValueError: if the bank's names or dimension do not match the config.
+        TypeError: if an own module is not one of its kind.
+        ValueError: if own modules do not match the config or each other.
 
     Example:
         >>> from flowdis.paths import Unit
@@ -85,7 +87,7 @@ class LatentFlow(
     ) -> None:
         super().__init__()
         given = {"encoder": encoder, "decoder": decoder, "fields": fields, "amounts": amounts}
-        own = tuple(name for name, module in given.items() if module is not None)
+        config = fit_own(config, given)
         shape, names = config.image_shape, config.field_names
         # What is saved holds every choice made here, so that a later change of a default changes no saved model.
         if config.channels is None and (encoder is None or decoder is None):
@@ -106,7 +108,7 @@ class LatentFlow(
             inferring = network(shape, len(names), **config.supervision_options)
             amounts, config = inferring, replace(config, supervision_options=inferring.config())
         self.motion = Motion(config.dynamics, config.temperature, config.dynamics_options)
-        self.config = replace(config, own_modules=own, dynamics_options=self.motion.config())
+        self.config = replace(config, dynamics_options=self.motion.config())
         self.encoder, self.decoder, self.fields, self.amounts = encoder, decoder, fields, amounts
         own_names = tuple(self.fields.names)
         fits = own_names == names if config.mixing is None else len(own_names) == len(names)
@@ -117,6 +119,9 @@ class LatentFlow(
         if config.mixing is not None:
             self.fields = MixedFields(fields, config.mixing)
         self.log_diffusion = nn.Parameter(torch.full((len(self.names),), math.log(0.05)))
+        for name, module in self._modules_named().items():
+            if name in config.frozen:
+                module.requires_grad_(False).eval()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -170,12 +175,14 @@ class LatentFlow(
     def encode(self, images: Images) -> Posterior:
         """The posterior over codes (*, D) of images (*, C, H, W) in [0, 1]."""
         batch = images.shape[:-3]
-        posterior: Posterior = self.encoder(images.reshape(-1, *images.shape[-3:]))
+        found = self.encoder(images.reshape(-1, *images.shape[-3:]))
+        posterior = flat_posterior(found, self.dim, self.config.encoder_noise)
         return Posterior(posterior.mean.reshape(*batch, self.dim), posterior.log_std.reshape(*batch, self.dim))
 
     def output(self, z: Latent) -> Images:
         """What the decoder makes (*, C, H, W) of codes (*, D), before the likelihood reads it: see `LIKELIHOODS`."""
-        output: Tensor = self.decoder(z.reshape(-1, z.shape[-1]))
+        shape = None if isinstance(self.decoder, ConvDecoder) else self.config.latent_shape
+        output: Tensor = self.decoder(shaped(z, shape))
         return output.reshape(*z.shape[:-1], *output.shape[1:])
 
     def decode(self, z: Latent) -> Images:
@@ -230,6 +237,17 @@ class LatentFlow(
         """Encodes images (*, C, H, W), flows their mean codes along the path, and decodes its end."""
         return self.decode(self.transport(path, self.encode(images).mean).z[-1])
 
+    def train(self, mode: bool = True) -> LatentFlow:
+        """Sets the mode of all modules but frozen ones, which stay in that for evaluation."""
+        super().train(mode)
+        for name, module in self._modules_named().items():
+            if rests(module, name in self.config.frozen):
+                module.eval()
+        return self
+
+    def _modules_named(self) -> dict[str, nn.Module]:
+        return {name: module for name in MODULES if (module := getattr(self, name)) is not None}
+
     def _save_pretrained(self, save_directory: FilePath) -> None:
         write_model(save_directory, self.config, self.state_dict())
 
@@ -268,7 +286,9 @@ class LatentFlow(
         given = {"encoder": encoder, "decoder": decoder, "fields": fields, "amounts": amounts}
         lacking: Sequence[str] = [name for name in config.own_modules if given[name] is None]
         if lacking:
-            raise ValueError(f"`{lacking[0]}` must be passed: the model was saved with its own {', '.join(lacking)}")
+            types = dict(zip(config.own_modules, config.own_types, strict=False))
+            told = ", ".join(f"{name} ({types[name]})" if name in types else name for name in lacking)
+            raise ValueError(f"`{lacking[0]}` must be passed: the model was saved with its own {told}")
         model = cls(config, encoder=encoder, decoder=decoder, fields=fields, amounts=amounts)
         fill_model(model, weights, source)
         return model.eval()

@@ -46,7 +46,8 @@ def mix(model: LatentFlow, rows: Mapping[str, Mapping[str, float]], units: Mappi
     modules = {name: deepcopy(getattr(model, name)) for name in ("encoder", "decoder", "amounts")}
     mixed = LatentFlow(config, **modules, fields=deepcopy(bank)).to(model.log_diffusion)
     # They were passed in, but what the config describes is still made by it on loading.
-    mixed.config = replace(mixed.config, own_modules=model.config.own_modules)
+    kept = {name: getattr(model.config, name) for name in ("own_modules", "own_types", "frozen")}
+    mixed.config = replace(mixed.config, **kept)
     mixed.motion.load_state_dict(model.motion.state_dict())
     with torch.no_grad():
         rates = matrix.abs().to(model.log_diffusion) @ model.log_diffusion.exp()

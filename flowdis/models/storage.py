@@ -31,8 +31,15 @@ class StoredConfig(Protocol):
 
 def write_model(folder: FilePath, config: StoredConfig, weights: Mapping[str, Tensor]) -> None:
     """Writes both files, each whole or not at all."""
+    kept: dict[str, Tensor] = {}
+    held: set[int] = set()
+    for key, value in weights.items():
+        whole = value.detach().contiguous()
+        # The format has no tensors that share memory, as tied weights of an encoder and a decoder do.
+        kept[key] = whole.clone() if whole.untyped_storage().data_ptr() in held else whole
+        held.add(whole.untyped_storage().data_ptr())
     # Its own `save_file` makes a file that nobody else may read.
-    write_whole(folder / _WEIGHTS, save({key: value.detach().contiguous() for key, value in weights.items()}))
+    write_whole(folder / _WEIGHTS, save(kept))
     write_whole(folder / _CONFIG, (json.dumps(config.to_json(), indent=2) + "\n").encode())
 
 
@@ -86,7 +93,9 @@ def fill_model(model: nn.Module, weights: Mapping[str, Tensor], source: str | Fi
     ]
     if problems:
         raise ValueError(f"weights of {source} do not fit the config: {'; '.join(problems)}")
-    model.to(next(iter(weights.values())).dtype).load_state_dict(weights)
+    # Own modules may have counters among their weights, which are integers.
+    floating = (value.dtype for value in weights.values() if value.is_floating_point())
+    model.to(next(floating)).load_state_dict(weights)
 
 
 def _from_hub(name: str, revision: str | None, token: str | bool | None, local_files_only: bool) -> list[FilePath]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowdis.objectives.base import Bound, Draw, Objective
+from flowdis.objectives.code_prediction import CodePrediction
 from flowdis.objectives.flow_bound import FlowBound, Weights, bound, kl_path, log_momentum_prior, log_prior
 from flowdis.objectives.inferred_bound import SparseBound, WeakBound
 from flowdis.objectives.regularisers import energy, hamilton_jacobi, start_speed
@@ -10,6 +11,7 @@ from flowdis.objectives.wave_bound import WaveBound, sequence_log_likelihood
 
 __all__ = [
     "Bound",
+    "CodePrediction",
     "Draw",
     "FlowBound",
     "Objective",

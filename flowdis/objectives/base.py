@@ -74,7 +74,7 @@ class Objective(ABC):
     def __call__(
         self,
         model: Any,
-        batch: SequenceBatch,
+        batch: Any,
         *,
         parts: nn.Module | None = None,
         generator: torch.Generator | None = None,
@@ -84,7 +84,7 @@ class Objective(ABC):
 
         Arguments:
             model: The model.
-            batch: The sequences, with as many frames as `frames` says.
+            batch: The sequences, with as many frames as `frames` says, or pairs of codes, whichever it is for.
             parts: What `parts` made.
             generator: The source of posterior samples.
             progress: The share of the training's budget that is used up, in [0, 1], for schedules.

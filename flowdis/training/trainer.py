@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from flowdis.data.batch import SequenceBatch
+from flowdis.data.batch import CodePairs, SequenceBatch
 from flowdis.dynamics import FlowError
 from flowdis.models import LatentFlow, WaveMachine
 from flowdis.objectives import Bound, FlowBound, Objective
@@ -35,7 +35,7 @@ class Sampler(Protocol):
 
     def sample(
         self, batch_size: int, *, generator: torch.Generator, frames: int | None = None, speed: float = 1.0
-    ) -> SequenceBatch:
+    ) -> SequenceBatch | CodePairs:
         """Draws `batch_size` sequences, amounts multiplied by `speed`, all randomness from `generator`."""
         ...
 
@@ -171,7 +171,7 @@ class Trainer:
             self.step,
             self.seconds,
             self.seen / max(self.seconds, 1e-9),
-            sum(p.numel() for p in self.model.parameters()),
+            sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             self.history,
             self.progress() >= 1,
         )
@@ -185,7 +185,10 @@ class Trainer:
 
     def _whole(self, count: int) -> SequenceBatch:
         """Whole sequences, the same ones each time."""
-        return self.sequences.sample(count, generator=torch.Generator().manual_seed(self.config.seed))
+        drawn = self.sequences.sample(count, generator=torch.Generator().manual_seed(self.config.seed))
+        if not isinstance(drawn, SequenceBatch):
+            raise TypeError(f"`sequences` must draw sequences of images, got {type(drawn).__name__}")
+        return drawn
 
     def _advance(self) -> None:
         config = self.config
@@ -205,7 +208,7 @@ class Trainer:
             measured = {"loss": float(result.loss.detach())} | result.means() | self.goal.monitor(self.model)
             self.history.append(entry | measured)
         self.step += 1
-        self.seen += batch.frames.shape[0] * batch.frames.shape[1]
+        self.seen += batch.frames.shape[0] * batch.frames.shape[1]  # images, or codes
 
     def _descend(self, result: Bound) -> None:
         losses = [result.loss] if result.parts_loss is None else [result.loss, result.parts_loss]
@@ -235,8 +238,9 @@ def _warn_of_collapse(history: Sequence[Mapping[str, float]]) -> None:
 def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
     # The fields' biases and amplitudes are stacked over transformations, and so are matrices in shape alone.
     kept = ("bias", "amplitude")
-    decayed = [p for name, p in model.named_parameters() if p.ndim > 1 and not name.endswith(kept)]
-    others = [p for name, p in model.named_parameters() if p.ndim <= 1 or name.endswith(kept)]
+    learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    decayed = [p for name, p in learned if p.ndim > 1 and not name.endswith(kept)]
+    others = [p for name, p in learned if p.ndim <= 1 or name.endswith(kept)]
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
