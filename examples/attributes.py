@@ -1,8 +1,9 @@
 """Edits of stroke thickness and slant, learned from single labelled digits: `python examples/attributes.py --out DIR`.
 
-An autoencoder and a classifier are trained on plain digits, thickness and slant are measured on them, flows are fitted to
-these labels, and beside them the two kinds of latent directions that most people use. All three then edit digits that none
-of them has seen, by amounts drawn at random, and what comes out is measured: DIR/metrics.json, and DIR/strips.png.
+An autoencoder and a classifier are trained on plain digits, thickness and slant are measured on them, flows are fitted
+to these labels, and beside them the two kinds of latent directions that most people use. All three then edit digits
+that none of them has seen, by amounts drawn at random, and what comes out is measured: DIR/metrics.json, and
+DIR/strips.png.
 """
 
 import argparse
@@ -25,8 +26,8 @@ UNITS = {"thickness": "pixel", "slant": "slope"}
 def measured(images: Tensor) -> dict[str, Tensor]:
     """Thickness in pixels and slant as a slope, each (N), of images (N, 1, H, W) of bright strokes.
 
-    The mean depth of a straight stroke's ink is a quarter of its width; the slope is the shear that would lean an upright
-    digit by as much.
+    The mean depth of a straight stroke's ink is a quarter of its width; the slope is the shear that would lean an
+    upright digit by as much.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -178,7 +179,9 @@ def main() -> None:
     )
     table = {name: judge(one, unseen, known, classifier) for name, one in fitted.models().items()}
     show(table)
-    print(f"the classifier is right on {accuracy:.3f}, and reads {unedited:.3f} of unedited decodings as their originals")
+    print(
+        f"the classifier is right on {accuracy:.3f}, and reads {unedited:.3f} of unedited decodings as their originals"
+    )
     written = {**table, "classifier_accuracy": accuracy, "class_kept_unedited": unedited}
     (chosen.out / "metrics.json").write_text(json.dumps(written, indent=2) + "\n")
     draw(fitted.models(), unseen[torch.tensor([30, 230, 430, 530, 730, 930])], known, chosen.out / "strips.png")

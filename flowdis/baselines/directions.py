@@ -54,8 +54,8 @@ def mean_differences(names: Sequence[str], codes: _Codes, attributes: _Attribute
 def classifier_normals(names: Sequence[str], codes: _Codes, attributes: _Attributes) -> ConstantField:
     r"""Directions normal to the hyperplanes of linear classifiers, or regressors.
 
-    An attribute of two values is classified by logistic regression, and a direction is as long as the gap between the two
-    means along it. Any other is regressed linearly, :math:`a \approx w \cdot z + b`, and its direction is
+    An attribute of two values is classified by logistic regression, and a direction is as long as the gap between the
+    two means along it. Any other is regressed linearly, :math:`a \approx w \cdot z + b`, and its direction is
     :math:`w / |w|^2`, along which the regression rises by 1. Codes are standardised for the fit, and nowhere else.
 
     Arguments:

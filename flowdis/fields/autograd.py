@@ -153,6 +153,7 @@ class AutogradMix:
 
 def velocity_and_trace(field: Callable[[Tensor], Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
     """A field's velocity (N, D) at points (N, D), and the trace of its Jacobian (N), by D Jacobian-vector products."""
+
     # One level of vmap, over directions: torch.linalg.solve is silently wrong under two (torch 2.13).
     def pushed(direction: Tensor) -> Any:
         return jvp(field, (points,), (direction,))

@@ -39,8 +39,8 @@ def guide(
 
     Arguments:
         model: The model, whose encoder and decoder are shared, not copied.
-        properties: For each flow a differentiable function of decoded images (N, C, H, W) to numbers (N): a classifier's
-            logit, a predictor's number, any function of your own.
+        properties: For each flow a differentiable function of decoded images (N, C, H, W) to numbers (N): a
+            classifier's logit, a predictor's number, any function of your own.
         units: Units of the amounts, by name; where left out an amount is 1 of the property, which is called so.
         metric: The metric of `GuidedField` (D, D), such as `aggregate_covariance`, which keeps edits to directions that
             codes vary in; the identity where left out.

@@ -21,10 +21,10 @@ def matching_error(
 
     .. math:: \big| (v_a(z_t) - (z_1 - z_0)) / \sigma \big|^2, \qquad z_t = (1 - t) z_0 + t z_1,
 
-    where :math:`v_a` is the mix of the fields by the amounts a that are told to take :math:`z_0` to :math:`z_1`. Divided
-    by the amount it is an error per unit of it, weighted by the amount's square: as it should be, since a pair whose codes
-    differ by a random part tells of the field the less, the smaller its amount. Its minimum over fields of one transformation
-    is :math:`v(z) = E[a (z_1 - z_0) | z_t = z] / E[a^2 | z_t = z]`.
+    where :math:`v_a` is the mix of the fields by the amounts a that are told to take :math:`z_0` to :math:`z_1`.
+    Divided by the amount it is an error per unit of it, weighted by the amount's square: as it should be, since a pair
+    whose codes differ by a random part tells of the field the less, the smaller its amount. Its minimum over fields of
+    one transformation is :math:`v(z) = E[a (z_1 - z_0) | z_t = z] / E[a^2 | z_t = z]`.
 
     Arguments:
         bank: The K fields.
@@ -37,7 +37,8 @@ def matching_error(
     Raises:
         ValueError: if shapes do not fit the bank.
 
-    Reference: Lipman et al. 2023, arXiv 2210.02747; Tong et al. 2024, arXiv 2302.00482, for couplings by optimal transport.
+    Reference: Lipman et al. 2023, arXiv 2210.02747; Tong et al. 2024, arXiv 2302.00482, for couplings by optimal
+    transport.
     """
     check_last("start", start, bank.dim, f"D={bank.dim}")
     moved = end - start

@@ -109,13 +109,14 @@ def fit_attribute_flows(
 ) -> AttributeFlows:
     r"""Learns flows that change one attribute of an image and leave the others, from single labelled images.
 
-    Codes of different images are paired so that one attribute differs, by :math:`\delta`, and the others hardly do; a field
-    is then matched to the straight paths between them, :math:`v(z_t) \approx (z_1 - z_0) / \delta`, so that an amount of
-    :math:`\delta` takes the codes of one value to those of the other. See `couple_codes` and `matching_error`.
+    Codes of different images are paired so that one attribute differs, by :math:`\delta`, and the others hardly do; a
+    field is then matched to the straight paths between them, :math:`v(z_t) \approx (z_1 - z_0) / \delta`, so that an
+    amount of :math:`\delta` takes the codes of one value to those of the other. See `couple_codes` and
+    `matching_error`.
 
-    An amount is a standard deviation of the attribute, or for one of two values the step between them; values are in the
-    attribute's own unit: `thickness(+1.5)`. What an amount is worth is measured at the end and put into the unit: by
-    `measure` on decoded edits, or where it is left out, by a regression of the attributes on codes.
+    An amount is a standard deviation of the attribute, or for one of two values the step between them; values are in
+    the attribute's own unit: `thickness(+1.5)`. What an amount is worth is measured at the end and put into the unit:
+    by `measure` on decoded edits, or where it is left out, by a regression of the attributes on codes.
 
     Arguments:
         model: The model, whose encoder and decoder stay as they are, and are shared.
@@ -165,13 +166,14 @@ def fit_attribute_flows(
         "mean_difference": mean_differences(names, codes, scaled),
         "classifier_normal": classifier_normals(names, codes, scaled),
     }
-    some = codes[torch.randperm(len(codes), generator=generator)[: config.calibrated]]
+    some = torch.randperm(len(codes), generator=generator)[: config.calibrated]
     if measure is None:
         read = regressed_attributes(codes, scaled)
     else:
         read = decoded_attributes(with_fields(model, bank, natural), measure, values.mean(0), sizes)
     made = {
-        name: calibrated(with_fields(model, fields, natural), some, read) for name, fields in banks.items()
+        name: calibrated(with_fields(model, fields, natural), codes[some], scaled[some], read)
+        for name, fields in banks.items()
     }
     return AttributeFlows(**made, errors=errors)
 

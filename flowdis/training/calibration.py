@@ -18,6 +18,8 @@ __all__ = ["Measure", "calibrated", "decoded_attributes", "regressed_attributes"
 Measure = Callable[[Tensor], Mapping[str, Tensor]]
 """Attributes by name, each (B), of images (B, C, H, W)."""
 
+_LEAST = 0.05  # of a step: what moves an attribute less than this hardly moves it at all
+
 _Reader = Callable[[Tensor], Tensor]
 _Codes = Float[Tensor, "N D"]
 _Attributes = Float[Tensor, "N K"]
@@ -25,41 +27,58 @@ _Responses = Float[Tensor, "K K"]
 
 
 @torch.no_grad()
-def responses(model: LatentFlow, codes: _Codes, read: _Reader, *, amounts: Sequence[float] = (0.5, 1.0)) -> _Responses:
+def responses(
+    model: LatentFlow,
+    codes: _Codes,
+    attributes: _Attributes,
+    read: _Reader,
+    *,
+    amounts: Sequence[float] = (0.5, 1.0),
+) -> _Responses:
     r"""How far each attribute moves per amount of each flow, (K, K): entry (k, l) is of attribute l by flow k.
 
-    .. math:: R_{kl} = \frac{\sum_h h \, \langle a_l(\phi_k^h z) - a_l(\phi_k^{-h} z) \rangle}{2 \sum_h h^2},
+    .. math:: R_{kl} = \frac{\sum_{i, h} h \, \big( a_l(\phi_k^h z_i) - a_l(z_i) \big)}{\sum_{i, h} h^2},
 
-    the least squares slope through steps h either way, averaged over codes.
+    the least squares slope through steps h either way, of those that end within the range of the attribute: one that
+    is as high as it can be does not rise.
 
     Arguments:
         model: The model.
         codes: The codes that are moved, with shape (N, D).
-        read: What reads the K attributes (N, K) off codes (N, D).
+        attributes: Their attributes in amounts, with shape (N, K).
+        read: What reads the K attributes (N, K) off codes (N, D), in amounts.
         amounts: The steps h, ascending.
     """
     times = torch.tensor([h / amounts[-1] for h in amounts], dtype=torch.float64)
-    steps = torch.tensor(amounts).to(codes)
-    rows = []
-    for flow in model.flows():
-        ends = [model.transport(flow.by_amount(sign * amounts[-1]), codes, frames=times).z for sign in (1.0, -1.0)]
-        up, down = (torch.stack([read(z).mean(0) for z in end]) for end in ends)
-        rows.append(steps @ (up - down).to(steps) / (2 * steps.square().sum()))
+    before, rows = read(codes), []
+    low, high = attributes.amin(0), attributes.amax(0)
+    for index, flow in enumerate(model.flows()):
+        own = attributes[:, index]
+        top, bottom = torch.zeros_like(before[0]), torch.zeros_like(before[0, 0])
+        for sign in (1.0, -1.0):
+            ends = model.transport(flow.by_amount(sign * amounts[-1]), codes, frames=times).z
+            for amount, end in zip(amounts, ends, strict=True):
+                asked = own + sign * amount
+                inside = ((asked >= low[index] - 1e-6) & (asked <= high[index] + 1e-6)).to(before)
+                top += sign * amount * (inside @ (read(end) - before))
+                bottom += amount**2 * inside.sum()
+        rows.append(top / bottom)
     return torch.stack(rows)
 
 
-def calibrated(model: LatentFlow, codes: _Codes, read: _Reader) -> LatentFlow:
+def calibrated(model: LatentFlow, codes: _Codes, attributes: _Attributes, read: _Reader) -> LatentFlow:
     """The model, with units whose sizes are what amounts of its flows are worth on average.
 
     Arguments:
         model: A model whose units say what an amount ought to be worth.
         codes: The codes that are edited to find out, with shape (N, D).
+        attributes: Their attributes in amounts, with shape (N, K).
         read: What reads the K attributes (N, K) off codes, in amounts.
     """
-    moved = responses(model, codes, read).diagonal()
+    moved = responses(model, codes, attributes, read).diagonal()
     units = {}
     for (name, unit), response in zip(model.units.items(), moved.tolist(), strict=True):
-        if response > 0.05:
+        if response > _LEAST:
             unit = replace(unit, size=unit.size * response)
         else:
             told = f"a step of {name!r} moves it by {response:.2f} of a step"

@@ -34,7 +34,7 @@ def test_it_is_asked_on_the_straight_path_in_units_of_the_scale() -> None:
     generator = torch.Generator().manual_seed(2)
     bank = PotentialField(("go",), 3, hidden=4, generator=generator).double()
     start, end = torch.randn(2, 6, 3, generator=generator, dtype=torch.float64)
-    amounts, times = torch.full((6, 1), 0.7).double(), torch.rand(6, generator=generator).double()
+    amounts, times = torch.full((6, 1), 0.7, dtype=torch.float64), torch.rand(6, generator=generator).double()
     scale = torch.tensor([0.5, 1.0, 2.0]).double()
     where = torch.stack([(1 - t) * a + t * b for t, a, b in zip(times, start, end, strict=True)])
     wanted = (((0.7 * bank["go"](where, 0.0) - (end - start)) / scale) ** 2).sum(-1)

@@ -21,7 +21,9 @@ def test_the_assignment_costs_as_little_as_the_hungarian_method_finds() -> None:
     rows, columns = linear_sum_assignment(cost.numpy())
     ours = _assignment(cost)
     assert sorted(ours.tolist()) == list(range(40))
-    assert float(cost[torch.arange(40), ours].sum()) == pytest.approx(float(cost.numpy()[rows, columns].sum()), abs=1e-12)
+    assert float(cost[torch.arange(40), ours].sum()) == pytest.approx(
+        float(cost.numpy()[rows, columns].sum()), abs=1e-12
+    )
 
 
 def test_pairs_differ_in_one_attribute_and_stay_in_their_group() -> None:
