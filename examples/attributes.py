@@ -83,7 +83,7 @@ def train_classifier(images: Tensor, labels: Tensor, *, steps: int = 3000, seed:
 
 
 def train_autoencoder(images: Tensor, *, minutes: float, seed: int = 0) -> fd.LatentFlow:
-    """A plain variational autoencoder of digits as they are, leaned and shifted a little; its flows are of no interest."""
+    """A plain variational autoencoder of digits, leaned and shifted a little; its flows are of no interest."""
     motions = {"rotate": Steps(5.0, start=(-10.0, 10.0)), "scale": Steps(1.05, start=(0.9, 1.1))}
     stills = TransformSequences(images, motions, augmentation=Augmentation(shear=0.25, stretch=1.15, shift=1.0))
     config = fd.LatentFlowConfig((1, 28, 28), stills.units, dim=16, field="constant", encoder_hidden=256)
@@ -94,7 +94,7 @@ def train_autoencoder(images: Tensor, *, minutes: float, seed: int = 0) -> fd.La
 
 
 def asked_values(values: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
-    """Changes (N) up to `SPAN` standard deviations either way, drawn so that values end where nearly all known ones lie."""
+    """Changes (N) up to `SPAN` standard deviations either way, to values as 98 % of the known ones have."""
     low, high = known.quantile(torch.tensor([0.01, 0.99]))
     reach = SPAN * known.std()
     start, end = (low - values).clamp(-reach, 0), (high - values).clamp(0, reach)

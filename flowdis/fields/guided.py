@@ -25,7 +25,7 @@ _Metric = Float[Tensor, "D D"]
 
 
 class VanishingGradientError(RuntimeError):
-    """A property that no direction changes, or none that keeps the others; its name and the sample are in the message."""
+    """A property that no direction moves, or none that holds the others; the message names it and the sample."""
 
 
 class GuidedField(FieldBank):
@@ -36,8 +36,8 @@ class GuidedField(FieldBank):
     .. math:: v = M J^T (J M J^T)^{-1} a, \qquad\text{for one property}\quad v = a \frac{M g}{g \cdot M g}.
 
     It is the shortest velocity, in the norm of the inverse of M, that solves :math:`J v = a`. Hence
-    :math:`dp_k/ds = a_k` all along a path: each property rises by its amount exactly, up to the error of the solver, and
-    those with an amount of 0 stay what they are. A covariance of codes as the metric keeps to directions in which
+    :math:`dp_k/ds = a_k` all along a path: each property rises by its amount exactly, up to the error of the solver,
+    and those with an amount of 0 stay what they are. A covariance of codes as the metric keeps to directions in which
     codes vary.
 
     Arguments:

@@ -37,7 +37,8 @@ def matching_error(
     Raises:
         ValueError: if shapes do not fit the bank.
 
-    Reference: Lipman et al. 2023, arXiv 2210.02747; Tong et al. 2024, arXiv 2302.00482, for couplings by optimal
+    References:
+        Lipman et al. 2023, arXiv 2210.02747; Tong et al. 2024, arXiv 2302.00482, for couplings by optimal
     transport.
     """
     check_last("start", start, bank.dim, f"D={bank.dim}")

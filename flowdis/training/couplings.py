@@ -55,7 +55,8 @@ def couple_codes(
     `reach` and whose others differ by about `tolerance`: so both ends have the same distribution of all that is not k.
     Then partners are exchanged within the minibatch, to the coupling that costs least,
 
-    .. math:: c_{ij} = |z_i - z_j'|^2 / D + h^2 \big( (\delta_{ij} - \delta_i)^2 + \textstyle\sum_{l \ne k} (a_{il} - a'_{jl})^2 \big),
+    .. math:: c_{ij} = |z_i - z_j'|^2 / D
+            + h^2 \big( (\delta_{ij} - \delta_i)^2 + \textstyle\sum_{l \ne k} (a_{il} - a'_{jl})^2 \big),
 
     with codes in units of their own standard deviations, attributes in units given, and :math:`\delta_i` what the first
     partner of i differed by.

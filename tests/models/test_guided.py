@@ -25,7 +25,7 @@ def contrast(images: Tensor) -> Tensor:
 
 @pytest.fixture
 def model() -> LatentFlow:
-    """With a smooth decoder: across the kinks of a piecewise linear one a gradient jumps, and a solver's error is large."""
+    """With a smooth decoder: across the kinks of a piecewise linear one gradients jump, and solvers err."""
     generator = torch.Generator().manual_seed(5)
     decoder = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 192), nn.Unflatten(-1, (3, 8, 8)))
     for parameter in decoder.parameters():
