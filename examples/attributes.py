@@ -17,7 +17,7 @@ from torch.nn import functional
 import flowdis as fd
 from flowdis.baselines import BetaVAE
 from flowdis.data import Augmentation, Steps, TransformSequences
-from flowdis.training.attributes import AttributeConfig, fit_attribute_flows
+from flowdis.training import AttributeConfig, fit_attribute_flows
 
 SPAN = 1.5  # the largest change that is asked for, in standard deviations
 UNITS = {"thickness": "pixel", "slant": "slope"}

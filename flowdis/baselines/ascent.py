@@ -40,7 +40,7 @@ def ascend(
     properties: Mapping[str, Property],
     codes: Float[Tensor, "N D"],
     *,
-    units: Mapping[str, Unit] | None = None,
+    units: Mapping[str, str] | None = None,
 ) -> LatentFlow:
     r"""A model whose flows climb the gradients of properties of decoded images, at one rate for all codes.
 
@@ -70,7 +70,7 @@ def ascend(
         climbing.append(ScaledProperty(of_codes, 1 / float(squares.mean())))
     bank = AutogradField(tuple(properties), model.dim, climbing, kind="potential")
     given = units or {}
-    return with_fields(model, bank, {name: given.get(name, Unit(name)) for name in properties})
+    return with_fields(model, bank, {name: Unit(given.get(name, name)) for name in properties})
 
 
 def _gradients(value: Property, codes: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def guide(
     model: LatentFlow,
     properties: Mapping[str, Property],
     *,
-    units: Mapping[str, Unit] | None = None,
+    units: Mapping[str, str] | None = None,
     metric: Float[Tensor, "D D"] | None = None,
     hold: bool = True,
     fastest: float = 1e6,
@@ -41,7 +41,7 @@ def guide(
         model: The model, whose encoder and decoder are shared, not copied.
         properties: For each flow a differentiable function of decoded images (N, C, H, W) to numbers (N): a
             classifier's logit, a predictor's number, any function of your own.
-        units: Units of the amounts, by name; where left out an amount is 1 of the property, which is called so.
+        units: The names of the properties' units, of which an amount is 1; the properties' own names where left out.
         metric: The metric of `GuidedField` (D, D), such as `aggregate_covariance`, which keeps edits to directions that
             codes vary in; the identity where left out.
         hold: Whether the other properties are held while one rises.
@@ -69,7 +69,7 @@ def guide(
             raise ValueError(f"`units` must be of {', '.join(properties)}, got one of {name!r}")
     functions = [decoded_property(model, value) for value in properties.values()]
     bank = GuidedField(tuple(properties), model.dim, functions, metric=metric, hold=hold, fastest=fastest)
-    return with_fields(model, bank, {name: given.get(name, Unit(name)) for name in properties})
+    return with_fields(model, bank, {name: Unit(given.get(name, name)) for name in properties})
 
 
 @torch.no_grad()

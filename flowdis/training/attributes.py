@@ -2,77 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import Tensor
 
-from flowdis._checks import check_choice, check_finite, check_images, check_positive
+from flowdis._checks import check_choice, check_finite, check_images
 from flowdis._types import Images
 from flowdis.baselines.directions import classifier_normals, mean_differences
-from flowdis.fields import FIELDS, FieldBank
+from flowdis.fields import FieldBank
 from flowdis.models import LatentFlow
 from flowdis.models.sharing import with_fields
-from flowdis.objectives.flow_matching import matching_error
 from flowdis.paths import Unit
 from flowdis.training.calibration import Measure, calibrated, decoded_attributes, regressed_attributes
-from flowdis.training.couplings import CodePairs, couple_codes
+from flowdis.training.matching import AttributeConfig, match_attributes
 
-__all__ = ["AttributeConfig", "AttributeFlows", "fit_attribute_flows"]
+__all__ = ["AttributeFlows", "fit_attribute_flows"]
 
 _Stills = Float[Tensor, "N C H W"]
-_Labels = Int[Tensor, "N"]
-
-
-@dataclass(frozen=True)
-class AttributeConfig:
-    """How flows of attributes are fitted.
-
-    Arguments:
-        field: The kind of velocity field, a name in `FIELDS`.
-        field_options: Keyword arguments of that kind, beside names and dim.
-        steps: Steps of AdamW.
-        pairs: Pairs of codes per step.
-        learning_rate: Its highest learning rate, which falls to zero.
-        weight_decay: Its decoupled weight decay.
-        coupled: How many codes are coupled at a time by optimal transport.
-        rounds: How often all codes are coupled, for each attribute.
-        reach: How far the attribute differs between coupled codes, in its standard deviations.
-        tolerance: How far other attributes may, in theirs, before the coupling brings them together.
-        hold: The weight of attributes in the cost of the coupling, beside codes of unit spread.
-        calibrated: How many codes are edited to measure what an amount is worth.
-        seed: The seed of weights, couplings and batches.
-
-    Raises:
-        ValueError: if a choice is unknown or a number is out of range.
-    """
-
-    field: str = "helmholtz"
-    field_options: Mapping[str, Any] = dataclass_field(default_factory=lambda: {"hidden": 128})
-    steps: int = 1500
-    pairs: int = 512
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.01
-    coupled: int = 512
-    rounds: int = 8
-    reach: float = 1.0
-    tolerance: float = 0.25
-    hold: float = 4.0
-    calibrated: int = 250
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice("field", self.field, tuple(FIELDS))
-        for name in ("steps", "pairs", "learning_rate", "coupled", "rounds", "reach", "tolerance", "calibrated"):
-            check_positive(name, getattr(self, name))
-        for name in ("weight_decay", "hold"):
-            check_positive(name, getattr(self, name), zero=True)
+_Labels = Int[Tensor, "labelled"]  # with a name of its own, so that a wrong number is told as a value
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +61,8 @@ def fit_attribute_flows(
 
     Codes of different images are paired so that one attribute differs, by :math:`\delta`, and the others hardly do; a
     field is then matched to the straight paths between them, :math:`v(z_t) \approx (z_1 - z_0) / \delta`, so that an
-    amount of :math:`\delta` takes the codes of one value to those of the other. See `couple_codes` and
-    `matching_error`.
+    amount of :math:`\delta` takes the codes of one value to those of the other. What the others still differ by is put
+    down to their own fields. See `match_attributes`, which does it with codes of anything.
 
     An amount is a standard deviation of the attribute, or for one of two values the step between them; values are in
     the attribute's own unit: `thickness(+1.5)`. What an amount is worth is measured at the end and put into the unit:
@@ -147,22 +97,9 @@ def fit_attribute_flows(
     sizes = torch.tensor([natural[name].size for name in names], dtype=values.dtype)
     scaled = ((values - values.mean(0)) / sizes).to(codes)
     generator = torch.Generator().manual_seed(config.seed)
-    pairs = couple_codes(
-        codes.cpu(),
-        scaled.cpu(),
-        groups=None if labels is None else labels.cpu(),
-        batch_size=config.coupled,
-        rounds=config.rounds,
-        reach=config.reach,
-        tolerance=config.tolerance,
-        hold=config.hold,
-        generator=generator,
-    )
-    kind: Callable[..., FieldBank] = FIELDS[config.field]
-    bank = kind(names, model.dim, generator=generator, **config.field_options).to(codes)
-    errors = _match(bank, codes, scaled, pairs, config, generator, quiet)
-    banks = {
-        "flow": bank,
+    matched = match_attributes(names, codes, scaled, groups=labels, config=config, generator=generator, quiet=quiet)
+    banks: dict[str, FieldBank] = {
+        "flow": matched.bank,
         "mean_difference": mean_differences(names, codes, scaled),
         "classifier_normal": classifier_normals(names, codes, scaled),
     }
@@ -170,12 +107,12 @@ def fit_attribute_flows(
     if measure is None:
         read = regressed_attributes(codes, scaled)
     else:
-        read = decoded_attributes(with_fields(model, bank, natural), measure, values.mean(0), sizes)
+        read = decoded_attributes(with_fields(model, matched.bank, natural), measure, values.mean(0), sizes)
     made = {
         name: calibrated(with_fields(model, fields, natural), codes[some], scaled[some], read)
         for name, fields in banks.items()
     }
-    return AttributeFlows(**made, errors=errors)
+    return AttributeFlows(**made, errors=matched.errors)
 
 
 def _checked(
@@ -190,9 +127,8 @@ def _checked(
     count = len(images)
     if not attributes:
         raise ValueError("`attributes` must name at least one, got none")
-    for argument, names in (("units", units or {}),):
-        for name in names:
-            check_choice(argument, name, tuple(attributes))
+    for name in units or {}:
+        check_choice("units", name, tuple(attributes))
     if labels is not None and labels.shape != (count,):
         raise ValueError(f"`labels` must have shape ({count},), got {tuple(labels.shape)}")
     columns, natural = [], {}
@@ -214,37 +150,3 @@ def _checked(
 def _codes(model: LatentFlow, images: Images, batch_size: int = 250) -> Tensor:
     like = model.log_diffusion
     return torch.cat([model.encode(part.to(like)).mean for part in images.split(batch_size)])
-
-
-def _match(
-    bank: FieldBank,
-    codes: Tensor,
-    attributes: Tensor,
-    pairs: CodePairs,
-    config: AttributeConfig,
-    generator: torch.Generator,
-    quiet: bool,
-) -> dict[str, float]:
-    """Matches the bank to the pairs, and says how large the error is left for each attribute, relative to no motion."""
-    scale = codes.std(0).clamp(min=1e-12)
-    optimizer = torch.optim.AdamW(bank.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    count = len(bank.names)
-    left, moved = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
-    for step in tqdm(range(config.steps), desc="matching", disable=quiet):
-        rate = config.learning_rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 50)
-        drawn = torch.randint(len(pairs), (config.pairs,), generator=generator)
-        start, end, which = pairs.start[drawn], pairs.end[drawn], pairs.attribute[drawn]
-        gaps = torch.gather(attributes[end] - attributes[start], 1, which.to(codes.device).unsqueeze(1))
-        amounts = gaps * nn.functional.one_hot(which.to(codes.device), count).to(gaps)
-        times = torch.rand(config.pairs, generator=generator).to(codes)
-        error = matching_error(bank, codes[start], codes[end], amounts, times, scale=scale)
-        optimizer.zero_grad(set_to_none=True)
-        error.mean().backward()
-        optimizer.step()
-        if 10 * step >= 9 * config.steps:
-            still = ((codes[end] - codes[start]) / scale).square().sum(-1)
-            left.index_add_(0, which, error.detach().double().cpu())
-            moved.index_add_(0, which, still.double().cpu())
-    return {name: float(ratio) for name, ratio in zip(bank.names, left / moved, strict=True)}

@@ -11,7 +11,6 @@ from flowdis.editing import edit, encode
 from flowdis.fields import VanishingGradientError
 from flowdis.models import LatentFlow
 from flowdis.models.guided import aggregate_covariance, guide
-from flowdis.paths import Unit
 from tests.models.toys import small_config, small_model, stills
 
 
@@ -34,7 +33,7 @@ def model() -> LatentFlow:
 
 
 def test_an_edit_raises_a_property_of_the_image_by_the_value_asked(model: LatentFlow) -> None:
-    guided = guide(model, {"light": light, "contrast": contrast}, units={"light": Unit("percent", 0.5)})
+    guided = guide(model, {"light": light, "contrast": contrast}, units={"light": "percent"})
     images = stills(5, 3, 8, 8).double()
     before = model.decode(encode(model, images))
     after = edit(guided, images, guided.flows("light")[0](0.3))
@@ -83,7 +82,7 @@ def test_bad_properties_are_named(model: LatentFlow) -> None:
     with pytest.raises(ValueError, match="`properties` must name at least one"):
         guide(model, {})
     with pytest.raises(ValueError, match="`units` must be of light"):
-        guide(model, {"light": light}, units={"dark": Unit()})
+        guide(model, {"light": light}, units={"dark": "percent"})
     flat = guide(model, {"none": lambda images: 0 * images.sum((1, 2, 3))})
     with pytest.raises(VanishingGradientError, match="the gradient of 'none' vanishes at sample 0"):
         edit(flat, stills(2, 3, 8, 8).double(), flat.flows()[0](1.0))

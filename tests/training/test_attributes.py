@@ -11,7 +11,7 @@ from torch import Tensor
 from flowdis.editing import edit
 from flowdis.models import LatentFlow, LatentFlowConfig
 from flowdis.paths import Unit
-from flowdis.training.attributes import AttributeConfig, fit_attribute_flows
+from flowdis.training import AttributeConfig, fit_attribute_flows
 from tests.models.toys import CentredDecoder, CentredEncoder
 
 QUICK = {"steps": 250, "pairs": 256, "coupled": 200, "learning_rate": 0.03, "weight_decay": 0.0, "calibrated": 50}
