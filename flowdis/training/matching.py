@@ -42,7 +42,8 @@ class AttributeConfig:
         rounds: How often all codes are coupled, for each attribute.
         reach: How far the attribute differs between coupled codes, in its standard deviations.
         tolerance: How far other attributes may, in theirs, before the coupling brings them together.
-        hold: The weight of attributes in the cost of the coupling, beside codes of unit spread.
+        hold: The weight of attributes in the cost of the coupling, beside codes of unit spread: larger where attributes
+            are strongly correlated, since a weak one lets codes choose what is near them rather than what is right.
         calibrated: How many codes are edited at the end to measure what an amount is worth.
         seed: The seed of weights, couplings and batches.
 

@@ -51,7 +51,7 @@ def read(images: Tensor) -> dict[str, Tensor]:
 @pytest.fixture(scope="module")
 def fitted():
     codes, values, _ = gaussian()
-    config = AttributeConfig(field="constant", field_options={}, rounds=3, **QUICK)
+    config = AttributeConfig(field="constant", field_options={}, rounds=3, hold=20.0, **QUICK)
     given = {"one": values[:, 0], "two": values[:, 1]}
     return fit_attribute_flows(pixels(4), pictures(codes), given, units={"one": "metre"}, measure=read, config=config)
 

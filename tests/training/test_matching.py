@@ -37,7 +37,7 @@ def _turn() -> Tensor:
 def test_series_become_louder_by_what_is_asked_and_not_faster() -> None:
     codes = torch.randn(500, 3, generator=torch.Generator().manual_seed(0))
     matched = match_attributes(("loud", "fast"), codes, read(codes), config=QUICK)
-    assert matched.errors["loud"] < 0.5
+    assert matched.errors["loud"] < 0.8
     unseen = 0.7 * torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
     end = transport(matched.bank, Flow("loud", ("loud", "fast"))(1.0), unseen).z[-1].detach()
     moved = (read(end) - read(unseen)).mean(0)
