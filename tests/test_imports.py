@@ -42,6 +42,7 @@ LAZY = {
     "kornia",
     "matplotlib",
     "mlxtend",
+    "ot",
     "pandas",
     "scipy",
     "sklearn",

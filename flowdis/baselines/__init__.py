@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from flowdis.baselines.ascent import ascend
+from flowdis.baselines.directions import classifier_normals, mean_differences
 from flowdis.baselines.factor_vae import Discriminator, FactorVAE
 from flowdis.baselines.fitted import fit_flows
 from flowdis.baselines.slow_vae import SlowVAE, laplace_kl
@@ -24,11 +26,14 @@ __all__ = [
     "FactorVAE",
     "SlowVAE",
     "TopographicVAE",
+    "ascend",
+    "classifier_normals",
     "decompose",
     "fit_flows",
     "gaussian_total_correlation",
     "laplace_kl",
     "log_sample_weights",
+    "mean_differences",
     "permuted_dimensions",
     "roll_flows",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowdis.fields.autograd import AutogradField
 from flowdis.fields.base import FieldBank, VelocityField
+from flowdis.fields.guided import GuidedField, VanishingGradientError
 from flowdis.fields.helmholtz import HelmholtzField
 from flowdis.fields.joined import JoinedField
 from flowdis.fields.linear import ConstantField, LinearField
@@ -28,6 +29,7 @@ __all__ = [
     "AutogradField",
     "ConstantField",
     "FieldBank",
+    "GuidedField",
     "HelmholtzField",
     "JoinedField",
     "LinearField",
@@ -35,6 +37,7 @@ __all__ = [
     "PotentialField",
     "SolenoidalField",
     "StayingFields",
+    "VanishingGradientError",
     "VelocityField",
     "WaveField",
 ]

@@ -14,7 +14,7 @@ from flowdis._checks import check_choice, check_last
 from flowdis._types import Latent
 from flowdis.fields.base import Divergence, FieldBank, Mix, Velocity, VelocityField
 
-__all__ = ["AutogradField", "AutogradMix"]
+__all__ = ["AutogradField", "AutogradMix", "velocity_and_trace"]
 
 KINDS = ("velocity", "potential")
 
@@ -117,7 +117,7 @@ class AutogradMix:
         for k, module in enumerate(self.modules):
             field = self._field(module, times[:, k])
             if self.probe is None:
-                part, trace = _exact(field, points)
+                part, trace = velocity_and_trace(field, points)
             else:
                 part, trace = _estimated(field, points, self._aligned_probe(self.probe, points, batch))
             velocity = velocity + amounts[:, k, None] * part
@@ -151,7 +151,9 @@ class AutogradMix:
         return aligned.reshape(-1, self.dim).contiguous()
 
 
-def _exact(field: Callable[[Tensor], Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
+def velocity_and_trace(field: Callable[[Tensor], Tensor], points: Tensor) -> tuple[Tensor, Tensor]:
+    """A field's velocity (N, D) at points (N, D), and the trace of its Jacobian (N), by D Jacobian-vector products."""
+
     # One level of vmap, over directions: torch.linalg.solve is silently wrong under two (torch 2.13).
     def pushed(direction: Tensor) -> Any:
         return jvp(field, (points,), (direction,))

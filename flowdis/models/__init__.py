@@ -6,6 +6,7 @@ from flowdis.models.amounts import AMOUNTS, CategoricalAmounts, SpikeSlabAmounts
 from flowdis.models.autoencoder import ConvDecoder, ConvEncoder, default_channels
 from flowdis.models.code_density import CodeDensity
 from flowdis.models.config import LatentFlowConfig
+from flowdis.models.guided import aggregate_covariance, guide
 from flowdis.models.inversion import Inversion, InversionConfig, InversionEncoder, invert, sample_codes
 from flowdis.models.latent_flow import LatentFlow
 from flowdis.models.likelihood import LIKELIHOODS
@@ -13,6 +14,7 @@ from flowdis.models.mixing import merge, mix, rename
 from flowdis.models.own import Decoder, Encoder, encoder_shape
 from flowdis.models.posterior import Posterior, gaussian_log_density
 from flowdis.models.pretrained import DiffusersDecoder, DiffusersEncoder, diffusers_pair, load_diffusers
+from flowdis.models.sharing import with_fields
 from flowdis.models.wave_config import WaveMachineConfig
 from flowdis.models.wave_machine import WaveMachine
 
@@ -42,15 +44,18 @@ __all__ = [
     "SpikeSlabPosterior",
     "WaveMachine",
     "WaveMachineConfig",
+    "aggregate_covariance",
     "default_channels",
     "diffusers_pair",
     "encoder_shape",
     "gaussian_log_density",
     "invert",
     "load_diffusers",
+    "guide",
     "merge",
     "mix",
     "module_pair",
     "rename",
     "sample_codes",
+    "with_fields",
 ]

@@ -11,6 +11,7 @@ from flowdis.fields import (
     AutogradField,
     ConstantField,
     FieldBank,
+    GuidedField,
     HelmholtzField,
     LinearField,
     PotentialField,
@@ -59,6 +60,15 @@ def _potential(depth: int, clocked: bool) -> Callable[[], FieldBank]:
     return lambda: PotentialField(NAMES, DIM, hidden=6, depth=depth, clocked=clocked, generator=_generator())
 
 
+def _guided(hold: bool) -> FieldBank:
+    generator = _generator()
+    directions = torch.randn(len(NAMES), DIM, generator=generator, dtype=torch.float64)
+    roots = torch.randn(DIM, DIM, generator=generator, dtype=torch.float64)
+    # Each rises along its direction whatever the latent, so that no gradient vanishes.
+    properties = [lambda z, w=w: z @ w.to(z) + 0.3 * torch.sin(z @ w.to(z)) for w in directions]
+    return GuidedField(NAMES, DIM, properties, metric=roots @ roots.mT + torch.eye(DIM), hold=hold)
+
+
 def _wave(**options: object) -> Callable[[], FieldBank]:
     # Fast and strongly damped, so that some modes are overdamped and some are not.
     return lambda: WaveField(NAMES, DIM, hidden=6, speed=1.1, damping=2.0, generator=_generator(), **options)
@@ -80,6 +90,8 @@ BUILDERS: dict[str, Callable[[], FieldBank]] = {
     "wave-damped-rest": _wave(profile="cosine", damped=True, rest=True),
     "linear": lambda: LinearField(NAMES, DIM, generator=_generator()),
     "constant": lambda: ConstantField(NAMES, DIM, generator=_generator()),
+    "guided": lambda: _guided(True),
+    "guided-alone": lambda: _guided(False),
     "autograd-velocity": lambda: AutogradField(NAMES, DIM, _modules(Push)),
     "autograd-potential": lambda: AutogradField(NAMES, DIM, _modules(Hill), kind="potential"),
 }

@@ -1,0 +1,125 @@
+"""What an amount of a flow is worth, measured on its edits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flowdis.models import LatentFlow
+from flowdis.models.sharing import with_fields
+
+__all__ = ["Measure", "calibrated", "decoded_attributes", "regressed_attributes", "responses"]
+
+Measure = Callable[[Tensor], Mapping[str, Tensor]]
+"""Attributes by name, each (B), of images (B, C, H, W)."""
+
+_LEAST = 0.05  # of a step: what moves an attribute less than this hardly moves it at all
+
+_Reader = Callable[[Tensor], Tensor]
+_Codes = Float[Tensor, "N D"]
+_Attributes = Float[Tensor, "N K"]
+_Responses = Float[Tensor, "K K"]
+
+
+@torch.no_grad()
+def responses(
+    model: LatentFlow,
+    codes: _Codes,
+    attributes: _Attributes,
+    read: _Reader,
+    *,
+    amounts: Sequence[float] = (0.5, 1.0),
+) -> _Responses:
+    r"""How far each attribute moves per amount of each flow, (K, K): entry (k, l) is of attribute l by flow k.
+
+    .. math:: R_{kl} = \frac{\sum_{i, h} h \, \big( a_l(\phi_k^h z_i) - a_l(z_i) \big)}{\sum_{i, h} h^2},
+
+    the least squares slope through steps h either way, of those that end within the range of the attribute: one that
+    is as high as it can be does not rise.
+
+    Arguments:
+        model: The model.
+        codes: The codes that are moved, with shape (N, D).
+        attributes: Their attributes in amounts, with shape (N, K).
+        read: What reads the K attributes (N, K) off codes (N, D), in amounts.
+        amounts: The steps h, ascending.
+    """
+    times = torch.tensor([h / amounts[-1] for h in amounts], dtype=torch.float64)
+    before, rows = read(codes), []
+    low, high = attributes.amin(0), attributes.amax(0)
+    for index, flow in enumerate(model.flows()):
+        own = attributes[:, index]
+        top, bottom = torch.zeros_like(before[0]), torch.zeros_like(before[0, 0])
+        for sign in (1.0, -1.0):
+            ends = model.transport(flow.by_amount(sign * amounts[-1]), codes, frames=times).z
+            for amount, end in zip(amounts, ends, strict=True):
+                asked = own + sign * amount
+                inside = ((asked >= low[index] - 1e-6) & (asked <= high[index] + 1e-6)).to(before)
+                top += sign * amount * (inside @ (read(end) - before))
+                bottom += amount**2 * inside.sum()
+        rows.append(top / bottom)
+    return torch.stack(rows)
+
+
+def calibrated(model: LatentFlow, codes: _Codes, attributes: _Attributes, read: _Reader) -> LatentFlow:
+    """The model, with units whose sizes are what amounts of its flows are worth on average.
+
+    Arguments:
+        model: A model whose units say what an amount ought to be worth.
+        codes: The codes that are edited to find out, with shape (N, D).
+        attributes: Their attributes in amounts, with shape (N, K).
+        read: What reads the K attributes (N, K) off codes, in amounts.
+    """
+    moved = responses(model, codes, attributes, read).diagonal()
+    units = {}
+    for (name, unit), response in zip(model.units.items(), moved.tolist(), strict=True):
+        if response > _LEAST:
+            unit = replace(unit, size=unit.size * response)
+        else:
+            told = f"a step of {name!r} moves it by {response:.2f} of a step"
+            warnings.warn(f"{told} on average: its unit is what it ought to be, not what it is", stacklevel=3)
+        units[name] = unit
+    return with_fields(model, model.fields, units)
+
+
+def decoded_attributes(model: LatentFlow, measure: Measure, offsets: Tensor, sizes: Tensor) -> _Reader:
+    """What reads the attributes (N, K) off codes (N, D) by measuring decoded images, in units of `sizes` (K).
+
+    Raises:
+        ValueError: if `measure` lacks an attribute, or does not return one number per image; at the first call.
+    """
+
+    def read(codes: Tensor) -> Tensor:
+        found = measure(model.decode(codes))
+        for name in model.names:
+            if name not in found or tuple(found[name].shape) != (len(codes),):
+                got = tuple(found[name].shape) if name in found else f"only {', '.join(found)}"
+                raise ValueError(f"`measure` must return {name!r} with shape ({len(codes)},), got {got}")
+        columns = torch.stack([torch.as_tensor(found[name]).to(codes) for name in model.names], -1)
+        return (columns - offsets.to(codes)) / sizes.to(codes)
+
+    return read
+
+
+def regressed_attributes(codes: _Codes, attributes: _Attributes) -> _Reader:
+    """What reads attributes (N, K) off codes (N, D) by smooth regressions, fitted to known ones."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVR
+
+    inputs = codes.double().cpu().numpy()
+    fitted = [
+        make_pipeline(StandardScaler(), SVR(C=10.0)).fit(inputs, column.double().cpu().numpy())
+        for column in attributes.unbind(-1)
+    ]
+
+    def read(moved: Tensor) -> Tensor:
+        found = [torch.from_numpy(one.predict(moved.double().cpu().numpy())) for one in fitted]
+        return torch.stack(found, -1).to(moved)
+
+    return read
