@@ -156,7 +156,7 @@ def retraced(
 def invariance(
     machine: WaveMachine, *, seed: int, seen: int = 10, count: int = 200, later: int = 6
 ) -> dict[str, float]:
-    """How often the nearest of `count` digits is the same one, seen a few frames earlier, by codes of three kinds.
+    """How often the nearest of all digits is the same one, seen a few frames earlier, by codes of three kinds.
 
     The state itself, the activity averaged along the wave, and its power averaged likewise, which no phase changes.
     """
@@ -167,7 +167,7 @@ def invariance(
         "averaged": lambda activity: activity.mean(0),
         "power": lambda activity: activity.square().mean(0),
     }
-    own = torch.arange(count)
+    own = torch.arange(frames.shape[1])
     found = {name: torch.cdist(kind(late), kind(early)).argmin(1).cpu() == own for name, kind in kinds.items()}
     return {name: float(right.double().mean()) for name, right in found.items()}
 

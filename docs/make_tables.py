@@ -173,7 +173,7 @@ def forecasts(runs: Runs) -> str:
             having = [run for run in ours if model in run["valid_time"]]
             times = [run["valid_time"][model] for run in having]
             errors = [run["frame_error"][model] for run in having]
-            steps = {run["models"][model]["training_steps"] for run in having if model in run["models"]}
+            steps = [run["models"][model]["training_steps"] for run in having if model in run["models"]]
             shown = f"{fmean(times):.1f} ({min(times):.1f} to {max(times):.1f})"
             told = f"{fmean(errors):.4f} ({min(errors):.4f} to {max(errors):.4f})"
             rows.append(

@@ -70,8 +70,7 @@ class CategoricalPosterior:
 
     def imbalance(self) -> Float[Tensor, ""]:
         """KL in nats of the batch's mean probabilities from the uniform: 0 where all K are used alike."""
-        mean = self.logits.log_softmax(-1).reshape(-1, self.logits.shape[-1]).logsumexp(0)
-        return math.log(len(mean)) - _entropy(mean.log_softmax(-1))
+        return _imbalance(self.logits.log_softmax(-1))
 
 
 @dataclass(frozen=True)
@@ -178,8 +177,7 @@ class SpikeSlabPosterior:
 
     def imbalance(self) -> Float[Tensor, ""]:
         """KL in nats, from the uniform, of each flow's share of all that is on: 0 where all K are used alike."""
-        used = functional.logsigmoid(self.logits).reshape(-1, self.logits.shape[-1]).logsumexp(0)
-        return math.log(len(used)) - _entropy(used.log_softmax(-1))
+        return _imbalance(functional.logsigmoid(self.logits))
 
     def kl_spikes(self, prior: SpikeChain) -> _Sample:
         r"""KL(q(y) || p(y)) in nats, with shape (*), exact: a sum over steps and transformations.
@@ -229,6 +227,12 @@ def collapse(probabilities: Tensor, names: Sequence[str]) -> str | None:
 
 def _entropy(log_probabilities: Tensor) -> Tensor:
     return -(log_probabilities.exp() * log_probabilities).sum(-1)
+
+
+def _imbalance(log_probabilities: Tensor) -> Tensor:
+    """KL in nats, from the uniform, of each of K shares (*, K) of all probability."""
+    used = log_probabilities.reshape(-1, log_probabilities.shape[-1]).logsumexp(0)
+    return math.log(len(used)) - _entropy(used.log_softmax(-1))
 
 
 def _switch_entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
