@@ -80,13 +80,10 @@ def faces(file: Path, characters: str, weights: Sequence[float] | None = None) -
     from fontTools.ttLib import TTCollection, TTFont, TTLibError
 
     try:
-        if file.suffix.lower() == ".ttc":
-            with TTCollection(str(file), lazy=True) as collection:
-                count = len(collection.fonts)
-        else:
-            count = 1
+        with file.open("rb") as stream:
+            count = len(TTCollection(stream, lazy=True).fonts) if file.suffix.lower() == ".ttc" else 1
         for number in range(count):
-            with TTFont(str(file), lazy=True, fontNumber=number) as font:
+            with file.open("rb") as stream, TTFont(stream, lazy=True, fontNumber=number) as font:
                 yield from _styles(file, number, font, characters, weights)
     except (TTLibError, OSError, EOFError, KeyError, AssertionError, AttributeError, IndexError) as error:
         raise ValueError(f"could not read {file} as a font ({type(error).__name__}: {error})") from error
