@@ -35,7 +35,20 @@ MAY_IMPORT["training"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 
 # Imported by the functions that use them, so that `import flowdis` costs little more than `import torch`.
-LAZY = {"PIL", "h5py", "kornia", "matplotlib", "mlxtend", "pandas", "scipy", "sklearn", "torchdiffeq", "tyro"}
+LAZY = {
+    "PIL",
+    "av",
+    "fontTools",
+    "h5py",
+    "kornia",
+    "matplotlib",
+    "mlxtend",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "torchdiffeq",
+    "tyro",
+}
 
 # Calls that would change a caller's global state, draw from a hidden source, or bind the package to a device.
 FORBIDDEN = {

@@ -162,7 +162,7 @@ def units_per_size(styles: Sequence[Face], characters: str) -> float:
 
 
 def _ink(font: FreeTypeFont, character: str) -> tuple[int, int, int, int] | None:
-    """Where the ink of a character begins and ends, left, top, right, bottom: the font's own box holds its advance too."""
+    """Left, top, right and bottom of a character's ink: the box that Pillow tells holds the advance too."""
     mask, (across, down) = font.getmask2(character, "L")
     box = mask.getbbox()
     if box is None:

@@ -45,8 +45,8 @@ def load_sequences(
     Raises:
         FileNotFoundError: if the folder does not exist.
         ImportError: if there is a video, and PyAV is not installed.
-        ValueError: if it holds images beside folders or films, or nothing; or, naming it, if a file is not an image or a
-            sequence is shorter than the others or than `frames`.
+        ValueError: if it holds images beside folders or films, or nothing; or, naming it, if a file is not an image or
+            a sequence is shorter than the others or than `frames`.
     """
     if frames is not None and frames < 2:
         raise ValueError(f"`frames` must be at least 2, got {frames}")

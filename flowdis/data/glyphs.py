@@ -51,7 +51,7 @@ class Glyphs:
         return len(self.images)
 
     def __getitem__(self, rows: slice | _Classes | Bool[Tensor, "N"]) -> Glyphs:
-        """Some of the images, in the order of `rows` or where these are true; characters and families keep their numbers."""
+        """Some of the images, in the order of `rows` or where these are true; numbers of families stay the same."""
         per_image = [field.name for field in fields(self) if isinstance(getattr(self, field.name), Tensor)]
         return replace(self, **{name: getattr(self, name)[rows] for name in per_image})
 

@@ -1,9 +1,10 @@
 """Shapes of strokes, measured: how thick, how slanted, how wide, high, bright and long a bright character on black is.
 
 All lengths are in pixels and finer than a pixel: partly covered pixels of an antialiased edge count by their share.
-Slant is a slope, in the unit of the transformation "shear". Images in colour are measured by their brightest channel, so
-that a turn of the hue changes nothing. What is measured is what Castro et al. 2019 measure (Morpho-MNIST, arXiv 1809.10780, section
-3), with distances to the edge itself instead of to centres of pixels, and extents by coverage instead of a threshold.
+Slant is a slope, in the unit of the transformation "shear". Images in colour are measured by their brightest channel,
+so that a turn of the hue changes nothing. What is measured is what Castro et al. 2019 measure (Morpho-MNIST, arXiv
+1809.10780, section 3), with distances to the edge itself instead of to centres of pixels, and extents by coverage
+instead of by a threshold.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _AT_ONCE = 500  # images whose edges are searched together
 
 
 def thickness(images: _Images) -> _Values:
-    """The thickness of the stroke in pixels: twice the distance from its middle line to its edge, averaged along the line.
+    """The thickness of the stroke in pixels: twice the mean distance from its middle line to its edge.
 
     The edge is where brightness, interpolated, crosses half of the image's greatest; the middle line is where edges of
     opposite directions are equally near, which no end or corner of a stroke changes. Bars of 1.5 pixels or more are
@@ -115,7 +116,7 @@ def height(images: _Images) -> _Values:
 
 
 def intensity(images: _Images) -> _Values:
-    """The brightness of the stroke in [0, 1]: the median of the pixels that are at least half as bright as the brightest.
+    """The brightness of the stroke in [0, 1]: the median of the pixels at least half as bright as the brightest.
 
     Arguments:
         images: The images in [0, 1], bright on black, with shape (N, C, H, W).

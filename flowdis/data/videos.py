@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from flowdis._checks import check_choice
 from flowdis.data.files import fitted
 
 __all__ = ["VIDEOS", "is_video", "load_video"]
@@ -45,6 +46,8 @@ def load_video(
         raise FileNotFoundError(f"`path` must be a video file, got {path}, which does not exist")
     if frames is not None and frames < 1:
         raise ValueError(f"`frames` must be at least 1, got {frames}")
+    if image_shape is not None:
+        check_choice("image_shape[0]", str(image_shape[0]), ("1", "3"))
     try:
         import av
     except ImportError as error:

@@ -15,7 +15,12 @@ from flowdis.data.morphology import height, slant, thickness, width
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts/ttf"
 STYLES = [f"DejaVu{family}{style}.ttf" for family in ("Sans", "SansMono", "Serif") for style in ("", "-Bold")]
-ITALICS = ["DejaVuSans-Oblique.ttf", "DejaVuSans-BoldOblique.ttf", "DejaVuSansMono-Oblique.ttf", "DejaVuSerif-Italic.ttf"]
+ITALICS = [
+    "DejaVuSans-Oblique.ttf",
+    "DejaVuSans-BoldOblique.ttf",
+    "DejaVuSansMono-Oblique.ttf",
+    "DejaVuSerif-Italic.ttf",
+]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +69,7 @@ def test_counterparts_are_bolder_or_lean_more_and_are_else_the_same(glyphs: Glyp
         assert torch.equal(there.family, glyphs.family[upright])
     heavier = thickness(glyphs.images[bold[upright]]) - thickness(glyphs.images[upright])
     assert (heavier > 0.3).all()
-    stems = upright & torch.isin(glyphs.character, torch.tensor([0, 1]))  # H, I: the slant of the font, 11 degrees or so
+    stems = upright & torch.isin(glyphs.character, torch.tensor([0, 1]))  # H, I: about 11 degrees
     leaning = slant(glyphs.images[italic[stems]]) - slant(glyphs.images[stems])
     assert ((leaning > 0.1) & (leaning < 0.3)).all()
     with pytest.raises(ValueError, match="`weight` or `slant` must be given"):

@@ -21,7 +21,7 @@ EDGE = 0.17
 
 
 def drawn(inside: Inside, size: int = 28, finer: int = 16) -> Tensor:
-    """A shape on black: each pixel as bright as the share of it that the shape covers; x right, y down, about the centre."""
+    """A shape on black, each pixel as bright as the share of it that is covered; x right, y down, from the centre."""
     at = (torch.arange(size * finer, dtype=torch.float64) + 0.5) / finer - size / 2
     y, x = torch.meshgrid(at, at, indexing="ij")
     covered = inside(x, y).to(torch.float64)
