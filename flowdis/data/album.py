@@ -164,7 +164,7 @@ def _leave_out(file: Path, error: ValueError, skipped: dict[Path, str], skip_bad
 
 
 def _look(file: Path) -> Look:
-    from PIL import Image, ImageOps
+    from PIL import ExifTags, Image
 
     if is_video(file):
         height, width = load_video(file, frames=1).shape[-2:]
@@ -173,7 +173,7 @@ def _look(file: Path) -> Look:
         with Image.open(file) as opened:
             kind, mode = str(opened.format), opened.mode
             width, height = opened.size
-            turned = opened.getexif().get(ImageOps.ExifTags.Base.Orientation, 1) >= 5
+            turned = opened.getexif().get(ExifTags.Base.Orientation, 1) >= 5
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"could not read {file} as an image ({type(error).__name__}: {error})") from error
     return Look(kind, mode, *((height, width) if turned else (width, height)))

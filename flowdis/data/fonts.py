@@ -132,6 +132,7 @@ def _variations(
     if weights is not None and "wght" not in axes and weight not in weights:
         heavy = []
     leaning = next((tag for tag in _SLANTS if tag in axes and axes[tag][0] < axes[tag][2]), None)
+    slants: dict[float, dict[str, float]]
     if leaning is None:
         slants = {slanted: {}}
     else:

@@ -63,7 +63,8 @@ def _edges(values: np.ndarray, apart: np.ndarray) -> np.ndarray:
         before = values[:, :, :-1] if axis == 2 else values[:, :-1]
         after = values[:, :, 1:] if axis == 2 else values[:, 1:]
         owner, *place = ((before >= 0.5) != (after >= 0.5)).nonzero()
-        here, there = (part[(owner, *place)] for part in (before, after))
+        index = (owner, *place)
+        here, there = before[index], after[index]
         point = np.stack(place[::-1], 1).astype(np.float64)
         point[:, 2 - axis] += np.round((0.5 - here) / (there - here) * _EXACT) / _EXACT
         found.append(point + owner[:, None] * apart)
