@@ -102,7 +102,7 @@ def _recorded(source: Path, image_shape: ImageShape | None, skip_bad: bool, spli
         parts = (clips[:, :-kept], clips[:, -kept:])
     unit = Unit("frame", max(1.0, (clips.shape[1] - 1) / 4))
     train, test = (_timed(part, unit, count, source) for part, count in zip(parts, _DRAWN, strict=True))
-    return replace(Subject(f"recordings of {source}", str(source.resolve()), train, test), split=split)
+    return replace(Subject(f"starts in recordings of {source}", str(source.resolve()), train, test), split=split)
 
 
 def _timed(clips: Tensor, unit: Unit, count: int, source: Path) -> FactorScenes:
