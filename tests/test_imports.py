@@ -37,7 +37,9 @@ MAY_IMPORT["cli"] = set(MAY_IMPORT)
 # Imported by the functions that use them, so that `import flowdis` costs little more than `import torch`.
 LAZY = {
     "PIL",
+    "av",
     "diffusers",
+    "fontTools",
     "h5py",
     "kornia",
     "matplotlib",

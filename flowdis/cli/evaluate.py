@@ -40,7 +40,7 @@ class Evaluate:
 
     Arguments:
         models: Folders of runs or of models, such as demo or demo/model, or names on the Hugging Face hub.
-        data: digits; sprites or rooms, which are rendered; a folder of images, every fifth of which is measured on
+        data: digits; sprites or rooms, which are rendered; one's own images, a fifth of which is measured on
             and the others fit the controls; or READER:PATH for a factor data set on disk.
         out: Write the table (JSON, CSV, Markdown, LaTeX, plain text), a chart of it and all numbers of each model
             into this folder.
@@ -50,6 +50,7 @@ class Evaluate:
             all, which also measures compositions, undoing, commutators and likelihoods. The hardest single one that
             the data have where left out.
         samples: Images whose codes are measured.
+        split: The seed by which files of a folder are chosen to be tested on, that of training.
         skip_bad: Leave out files that cannot be read as images, rather than stop.
         limit: Measure flows on at most so many test images.
         seed: The seed of starts, speeds, poses, splits and samples.
@@ -64,7 +65,8 @@ class Evaluate:
     only: tuple[Literal["equivariance", "pairs", "capsules", "codes", "response", "predictability"], ...] = ()
     protocol: Literal["published", "orbit", "all"] | None = None
     samples: int = 10_000
-    skip_bad: bool = False
+    split: int = 0
+    skip_bad: bool = True
     limit: int | None = None
     seed: int = 0
     json: bool = False
@@ -82,7 +84,13 @@ class Evaluate:
         if self.out is not None:
             check_writable(self.out.expanduser())
         first = next(iter(models.values()))
-        subject = load_subject(self.data, image_shape=first.image_shape, moving=first.names, skip_bad=self.skip_bad)
+        subject = load_subject(
+            self.data,
+            image_shape=first.image_shape,
+            moving=first.names,
+            skip_bad=self.skip_bad,
+            split=self.split,
+        )
         probed = self._probed(subject, first)
         numbers: dict[str, dict[str, Any]] = {}
         scores: dict[str, ModelScores] = {}

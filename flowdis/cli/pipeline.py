@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from flowdis._checks import check_positive
+from flowdis.cli.looking import look_at
 from flowdis.cli.memory import keep_freed_memory
 from flowdis.cli.runs import Run, write_json
 from flowdis.cli.subjects import Subject
@@ -56,6 +57,7 @@ def settings_of(recipe: Recipe, subject: Subject) -> dict[str, Any]:
             "shape": subject.image_shape,
             "train": len(subject.train),
             "test": len(subject.test),
+            **({"split": subject.split} if subject.split else {}),
         },
     }
 
@@ -99,6 +101,7 @@ def carry_out(
         shown = f": see {run.report}" if pictures else ""
         print(f"flowdis: {run.folder} holds this run, finished{shown} (--fresh begins anew)", file=sys.stderr)
         return 0
+    look_at(run, subject, quiet=quiet)
     keep_freed_memory()
     trainer = Trainer(model, sequences, recipe.training, run.checkpoint, quiet, recipe.objective)
     result = _train(run, trainer, model.names, subject)

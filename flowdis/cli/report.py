@@ -29,7 +29,7 @@ class Report:
     """
 
     run_folder: Annotated[Path, tyro.conf.arg(name="run")]
-    skip_bad: bool = False
+    skip_bad: bool = True
     device: str = "auto"
     quiet: bool = False
 
@@ -43,8 +43,14 @@ class Report:
         run = Run(self.run_folder.expanduser())
         metrics = run.read_metrics()
         model = LatentFlow.from_pretrained(run.model).to(pick_device(self.device))
-        source = run.settings().get("data", {}).get("source", "digits")
-        subject = load_subject(source, image_shape=model.image_shape, moving=model.names, skip_bad=self.skip_bad)
+        data = run.settings().get("data", {})
+        subject = load_subject(
+            data.get("source", "digits"),
+            image_shape=model.image_shape,
+            moving=model.names,
+            skip_bad=self.skip_bad,
+            split=data.get("split", 0),
+        )
         picture(run, model, subject, metrics, quiet=self.quiet)
         if not self.quiet:
             print(f"Look at {run.report}")

@@ -49,6 +49,11 @@ class Run:
         return self.folder / "report" / "index.html"
 
     @property
+    def first_look(self) -> Path:
+        """The page of what was read before training."""
+        return self.folder / "first_look" / "index.html"
+
+    @property
     def _settings(self) -> Path:
         return self.folder / "run.json"
 

@@ -28,15 +28,18 @@ class Train:
             published (digits from upright poses only, as in the published
             experiment), or a baseline: vae, beta_vae, factor_vae, beta_tcvae, slow_vae, topographic_vae,
             flow_factorized.
-        data: digits; sprites or rooms, which are rendered; a folder of images, every fifth of which is kept for
-            testing; or READER:PATH for a factor data set on disk, with the reader dsprites, shapes3d, mpi3d,
-            smallnorb, cars3d, falcor3d or isaac3d.
-        transforms: What is learned: of images, out of rotate, scale, hue, translate_x, translate_y, shear, stretch,
-            brightness and contrast, the recipe's where left out; of a factor data set, out of its ordered factors,
-            all of them where left out.
-        image_shape: Channels (1 or 3), height and width that images are brought to; those of the first image
-            where left out.
-        skip_bad: Leave out files that cannot be read as images, rather than stop.
+        data: digits; sprites or rooms, which are rendered; READER:PATH for a factor data set on disk, with the reader
+            dsprites, shapes3d, mpi3d, smallnorb, cars3d, falcor3d or isaac3d; or one's own: a folder of images (and of
+            those below it), an npz or h5 file, a video, or a folder of videos or of folders of frames. A fifth of the
+            files is kept for testing.
+        transforms: What is learned, separated by spaces or commas: of images, out of rotate, scale, hue, translate_x,
+            translate_y, shear, stretch, brightness and contrast, the recipe's where left out; of a factor data set, out
+            of its ordered factors, all of them where left out; time, of videos and folders of frames.
+        attributes: A table (CSV) with a row for each of one's own images: its file's name, then numbers or categories.
+        image_shape: Channels (1 or 3), height and width that images are brought to; where left out, in colour if any
+            image is, and as high and wide as most are.
+        split: The seed by which one's own files are chosen to be tested on.
+        skip_bad: Leave out files that cannot be read as images, each named, rather than stop.
         minutes: How long to train.
         steps: How many steps to train, instead of minutes.
         seed: The seed of everything random.
@@ -63,8 +66,10 @@ class Train:
     recipe: str | None = None
     data: str = "digits"
     transforms: tuple[str, ...] = ()
+    attributes: Path | None = None
     image_shape: ImageShape | None = None
-    skip_bad: bool = False
+    split: int = 0
+    skip_bad: bool = True
     minutes: float | None = None
     steps: int | None = None
     seed: int | None = None
@@ -94,11 +99,18 @@ class Train:
                 run.
             FlowError: if training diverges.
         """
-        subject = load_subject(self.data, image_shape=self.image_shape, moving=self.transforms, skip_bad=self.skip_bad)
+        subject = load_subject(
+            self.data,
+            image_shape=self.image_shape,
+            moving=self._transforms,
+            skip_bad=self.skip_bad,
+            attributes=self.attributes,
+            split=self.split,
+        )
         chosen = self.chosen("factors" if subject.has_factors else "demo")
         known = subject.train.transformations
-        if self.transforms or subject.has_factors:
-            chosen = chosen.with_transformations(self.transforms or tuple(known), known)
+        if self._transforms or subject.has_factors:
+            chosen = chosen.with_transformations(self._transforms or tuple(known), known)
         chosen = chosen.with_supervision(self.supervision, self.flows, known)
         if self.single is not None:
             chosen = replace(chosen, single=self.single)
@@ -133,10 +145,15 @@ class Train:
             made["field_options"] = {}  # those of the recipe are for its own kind
         chosen = replace(chosen, **{name: value for name, value in made.items() if value is not None})
         chosen = self._moved(chosen)
-        twice = [name for index, name in enumerate(self.transforms) if name in self.transforms[:index]]
+        names = self._transforms
+        twice = [name for index, name in enumerate(names) if name in names[:index]]
         if twice:
             raise ValueError(f"`transforms` must be different names, got {twice[0]} twice")
         return chosen
+
+    @property
+    def _transforms(self) -> tuple[str, ...]:
+        return tuple(name for words in self.transforms for name in words.split(",") if name)
 
     def _moved(self, chosen: Recipe) -> Recipe:
         """The recipe with the dynamics that was asked for."""

@@ -19,7 +19,7 @@ from flowdis._types import Images
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["as_images", "check_writable", "load_animation", "load_images", "save_images"]
+__all__ = ["as_images", "check_writable", "fitted", "load_animation", "load_images", "save_images"]
 
 _Batch = Float[Tensor, "N C H W"]
 _Shape = tuple[int, int, int]
@@ -88,7 +88,7 @@ def load_animation(path: str | Path, *, image_shape: _Shape | None = None) -> _B
     if image_shape is None:
         width, height = frames[0].size
         image_shape = (1 if all(frame.mode == "L" for frame in frames) else 3, height, width)
-    return torch.stack([_fitted(frame, image_shape) for frame in frames]).to(torch.float32) / 255
+    return torch.stack([fitted(frame, image_shape) for frame in frames]).to(torch.float32) / 255
 
 
 def save_images(
@@ -209,7 +209,7 @@ def _check_shape(shape: _Shape | None) -> None:
 
 def _read(path: Path, shape: _Shape | None) -> Tensor:
     """The bytes (C, H, W) of an image file."""
-    return _fitted(_opened(path)[0], shape)
+    return fitted(_opened(path)[0], shape)
 
 
 def _opened(path: Path, all_frames: bool = False) -> list[Image]:
@@ -224,8 +224,8 @@ def _opened(path: Path, all_frames: bool = False) -> list[Image]:
         raise ValueError(f"could not read {path} as an image ({type(error).__name__}: {error})") from error
 
 
-def _fitted(image: Image, shape: _Shape | None) -> Tensor:
-    """The bytes (C, H, W) of an image that covers a shape and is cropped to it."""
+def fitted(image: Image, shape: _Shape | None) -> Tensor:
+    """The bytes (C, H, W) of an image in mode L or RGB, shrunk or enlarged to cover a shape and cropped to it."""
     from PIL import Image, ImageOps
 
     if shape is not None:

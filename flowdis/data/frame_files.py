@@ -1,4 +1,4 @@
-"""Sequences of frames from files: folders of numbered images, and animated GIFs."""
+"""Sequences of frames from files: folders of numbered images, videos, and animated GIFs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from flowdis.data.files import load_animation, load_images
 from flowdis.data.frames import FrameSequences
+from flowdis.data.videos import is_video, load_video
 
 __all__ = ["load_sequences"]
 
@@ -25,13 +26,13 @@ def load_sequences(
     dt: float = 1.0,
     skip_bad: bool = False,
 ) -> FrameSequences:
-    """Reads sequences: each folder of numbered images and each GIF within a folder is one.
+    """Reads sequences: each folder of numbered images and each video or GIF within a folder is one.
 
     A folder that holds nothing but images is one sequence itself. Numbers are read as numbers, 2 before 10. Images are
     made grey or RGB and brought to one size as `load_images` does it. All of it is kept in memory, as bytes.
 
     Arguments:
-        folder: The folder, or a single GIF. Hidden files are left out.
+        folder: The folder, or a single video or GIF. Hidden files are left out.
         image_shape: The shape (C, H, W) of the frames, C being 1 or 3; that of the first frame if left out.
         frames: How many frames to keep, the first ones; if left out, all sequences must be equally long.
         dt: The time from one frame to the next.
@@ -43,8 +44,9 @@ def load_sequences(
 
     Raises:
         FileNotFoundError: if the folder does not exist.
-        ValueError: if it holds images beside folders or GIFs, or nothing; or, naming it, if a file is not an image or a
-            sequence is shorter than the others or than `frames`.
+        ImportError: if there is a video, and PyAV is not installed.
+        ValueError: if it holds images beside folders or films, or nothing; or, naming it, if a file is not an image or
+            a sequence is shorter than the others or than `frames`.
     """
     if frames is not None and frames < 2:
         raise ValueError(f"`frames` must be at least 2, got {frames}")
@@ -92,7 +94,7 @@ def _found(source: Path) -> dict[Path, list[Path]]:
         return {source: stills}
     sequences = {path: [path] for path in films} | {path: _images(path) for path in folders}
     if not sequences:
-        raise ValueError(f"`folder` must hold folders of images, GIFs or images, got none in {source}")
+        raise ValueError(f"`folder` must hold folders of images, videos, GIFs or images, got none in {source}")
     return {path: sequences[path] for path in sorted(sequences, key=_order)}
 
 
@@ -107,7 +109,11 @@ def _sequence(name: Path, files: list[Path], shape: _Shape | None, frames: int |
     if not files or (len(files) < least and not _is_film(files[0])):
         raise ValueError(f"{wanted}, got {len(files)} in {name}")
     if _is_film(files[0]):
-        images = load_animation(files[0], image_shape=shape)[:frames]
+        images = (
+            load_video(files[0], image_shape=shape, frames=frames)
+            if is_video(files[0])
+            else load_animation(files[0], image_shape=shape)[:frames]
+        )
         if len(images) < least:
             raise ValueError(f"{wanted}, got {len(images)} in {name}")
     else:
@@ -116,7 +122,7 @@ def _sequence(name: Path, files: list[Path], shape: _Shape | None, frames: int |
 
 
 def _is_film(path: Path) -> bool:
-    return path.suffix.lower() == ".gif" and path.is_file()
+    return is_video(path) or (path.suffix.lower() == ".gif" and path.is_file())
 
 
 def _order(path: Path) -> list[tuple[int, int | str]]:
