@@ -26,14 +26,7 @@ from torch import Tensor
 
 from benchmarks.lines import append_line, read_lines
 from flowdis.data import digits
-from flowdis.metrics import (
-    amount_scores,
-    equivariance_error,
-    evaluate_protocol,
-    inferred_sequences,
-    matched,
-    path_error,
-)
+from flowdis.metrics import evaluate_amounts, evaluate_protocol, path_error
 from flowdis.metrics.batches import spread
 from flowdis.models import LatentFlow
 from flowdis.training import Trainer
@@ -97,13 +90,7 @@ def measured(model: LatentFlow, chosen: Recipe, train: Tensor, test: Tensor) -> 
     """
     found: dict[str, Any] = {}
     if chosen.supervision != "known":
-        sequences = replace(chosen, augmentation=None).sequences(test)
-        batches = list(sequences.batches(250, generator=torch.Generator().manual_seed(0)))
-        scores = amount_scores(model, batches)
-        predicted = equivariance_error(model, {"inferred": [inferred_sequences(model, batch) for batch in batches]})
-        found["amounts"] = scores.to_json()
-        found["predicted"] = {name: predicted["inferred"].total(name) for name in ("error", "identity", "floor")}
-        model = matched(model, scores, sequences.units or {})
+        found["amounts"], model = evaluate_amounts(model, replace(chosen, augmentation=None).sequences(test))
     errors = evaluate_protocol(model, train, test, "published", generator=torch.Generator().manual_seed(0), controls={})
     found["published"] = {name: {key: e.total(key) for key in ("error", "floor")} for name, e in errors.items()}
     found["speeds"] = _composed(model, test)
@@ -145,10 +132,15 @@ def summary(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             for name in ("accuracy", "speed_correlation", "used"):
                 columns[name] = [found["amounts"][name] for found in ours]
             columns["least_correlation"] = [min(found["amounts"]["correlations"].values()) for found in ours]
-            columns["predicted / identity"] = [f["predicted"]["error"] / f["predicted"]["identity"] for f in ours]
+            columns["predicted / identity"] = [_predicted(found) for found in ours]
         told = {name: (statistics.fmean(v), min(v), max(v)) for name, v in columns.items() if None not in v}
         table.append({"row": row, "seeds": len(ours), **told})
     return table
+
+
+def _predicted(found: dict[str, Any]) -> float:
+    predicted = found["amounts"]["predicted"]
+    return predicted["error"] / predicted["identity"]
 
 
 def _mean_error(found: dict[str, Any]) -> float:

@@ -13,7 +13,7 @@ from flowdis.data import TransformSequences
 from flowdis.data.motions import Steps
 from flowdis.dynamics import DYNAMICS, Lattice
 from flowdis.fields import FIELDS
-from flowdis.metrics import amount_scores, equivariance_error, evaluate_protocol, explain, inferred_sequences
+from flowdis.metrics import evaluate_amounts, evaluate_protocol, explain
 from flowdis.metrics.forecast import measure_forecasts
 from flowdis.models import LatentFlow
 from flowdis.objectives import SparseBound, WeakBound
@@ -73,11 +73,10 @@ def test_amounts_are_inferred_and_explained_on_the_device(supervision: str, devi
     ours = sequences(device)
     with pytest.warns(UserWarning, match="collapsed"):  # three steps find nothing
         assert Trainer(model, ours, SETTINGS, quiet=True, objective=objective).run().finished
-    batches = list(ours.batches(5, generator=seeded()))
-    assert len(batches[-1].amounts[0]) == 2  # ragged
-    assert 0 <= amount_scores(model, batches).used <= 1
-    predicted = equivariance_error(model, {"inferred": [inferred_sequences(model, batch) for batch in batches]})
-    assert predicted["inferred"].total("identity") > 0
+    assert len(list(ours.batches(5, generator=seeded()))[-1].amounts[0]) == 2  # ragged
+    scores, named = evaluate_amounts(model, ours, batch_size=5, generator=seeded())
+    assert 0 <= scores["used"] <= 1 and scores["predicted"]["identity"] > 0
+    assert set(named.names) == set(ours.names) and named.device == model.device
     assert len(explain(model, ours.sample(5, generator=seeded())).to_json()["flows"]) == 2
 
 

@@ -17,9 +17,8 @@ from flowdis.cli.subjects import Subject
 from flowdis.cli.tables import short_table
 from flowdis.dynamics import FlowError
 from flowdis.metrics import evaluate
-from flowdis.metrics.amounts import amount_scores, inferred_sequences, matched
+from flowdis.metrics.amount_evaluation import evaluate_amounts
 from flowdis.metrics.batches import spread
-from flowdis.metrics.equivariance import equivariance_error
 from flowdis.models import LatentFlow
 from flowdis.plots import Gallery, demo_figures, write_report
 from flowdis.training import Trainer, TrainingResult
@@ -29,7 +28,6 @@ __all__ = ["carry_out", "picture", "settings_of"]
 
 _SHOWN = 300  # codes in the latent portrait
 _INTERRUPTED = 130
-_AT_ONCE = 250  # sequences whose amounts are inferred at a time
 
 
 def settings_of(recipe: Recipe, subject: Subject) -> dict[str, Any]:
@@ -193,12 +191,7 @@ def _matched(
 ) -> tuple[dict[str, Any], LatentFlow]:
     """How well amounts of test sequences are inferred and predict their frames; the model, its flows named by them."""
     sequences = replace(recipe, augmentation=None).sequences(spread(subject.test, limit))
-    generator = torch.Generator().manual_seed(recipe.training.seed)
-    batches = list(sequences.batches(_AT_ONCE, generator=generator))
-    scores = amount_scores(model, batches)
-    errors = equivariance_error(model, {"inferred": [inferred_sequences(model, batch) for batch in batches]})
-    predicted = {name: errors["inferred"].total(name) for name in ("error", "identity", "floor")}
-    return scores.to_json() | {"predicted": predicted}, matched(model, scores, sequences.units or {})
+    return evaluate_amounts(model, sequences, generator=torch.Generator().manual_seed(recipe.training.seed))
 
 
 def picture(run: Run, model: LatentFlow, subject: Subject, metrics: Mapping[str, Any], *, quiet: bool) -> None:

@@ -3,6 +3,7 @@
 Those of codes take arrays, (N, D) and (N, F), and know of no model: `mig(codes, factors)`.
 """
 
+from flowdis.metrics.amount_evaluation import evaluate_amounts
 from flowdis.metrics.amounts import AmountScores, amount_scores, inferred_sequences, match_amounts, matched
 from flowdis.metrics.batches import Sequences
 from flowdis.metrics.capsules import CapsuleCorrelation, RollError, capsule_correlation, roll_error
@@ -56,6 +57,7 @@ __all__ = [
     "all",
     "Sequences",
     "equivariance_error",
+    "evaluate_amounts",
     "EquivarianceError",
     "fit_controls",
     "code_pairs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -141,12 +141,15 @@ def match_amounts(inferred: _Inferred, true: _True, *, flows: Sequence[str], nam
 
 
 @torch.no_grad()
-def inferred_amounts(model: LatentFlow, batches: Iterable[SequenceBatch]) -> tuple[_Inferred, _True]:
+def inferred_amounts(
+    model: LatentFlow, batches: Sequence[SequenceBatch], inferred: Sequence[SequenceBatch] | None = None
+) -> tuple[_Inferred, _True]:
     """The inferred and the true amounts of sequences, step by step, or under weak supervision of whole sequences.
 
     Arguments:
         model: A model that infers amounts.
         batches: Whole sequences whose amounts are known.
+        inferred: What `inferred_sequences` makes of each of them, where that is there already.
 
     Returns:
         The inferred amounts (N, K) and the true ones (N, F), each in its own units.
@@ -155,14 +158,14 @@ def inferred_amounts(model: LatentFlow, batches: Iterable[SequenceBatch]) -> tup
         ValueError: if the model infers none.
     """
     ours, theirs = [], []
-    for batch in batches:
-        inferred = inferred_sequences(model, batch).amounts
+    inferred = [inferred_sequences(model, batch) for batch in batches] if inferred is None else inferred
+    for batch, told in zip(batches, inferred, strict=True):
         true = batch.path.elapsed(batch.times.to(batch.amounts))
         if model.config.supervision == "weak":
-            ours.append(inferred.sum(0))
+            ours.append(told.amounts.sum(0))
             theirs.append(true[-1])
         else:
-            ours.append(inferred.flatten(0, 1))
+            ours.append(told.amounts.flatten(0, 1))
             theirs.append(true.diff(dim=0).flatten(0, 1))
     return torch.cat(ours), torch.cat(theirs)
 
@@ -188,20 +191,23 @@ def inferred_sequences(model: LatentFlow, batch: SequenceBatch) -> SequenceBatch
     return SequenceBatch(model.names, frames, torch.arange(len(frames)).to(frames), path.amounts, batch.length)
 
 
-def amount_scores(model: LatentFlow, batches: Sequence[SequenceBatch]) -> AmountScores:
+def amount_scores(
+    model: LatentFlow, batches: Sequence[SequenceBatch], inferred: Sequence[SequenceBatch] | None = None
+) -> AmountScores:
     """Matches the flows of a model that infers amounts to the transformations of sequences, and judges them.
 
     Arguments:
         model: The model.
         batches: Whole sequences, of the same transformations, whose amounts are known; not those it was trained on.
+        inferred: What `inferred_sequences` makes of each of them, where that is there already.
 
     Raises:
         ValueError: if the model infers no amounts, or there are no sequences.
     """
     if not batches:
         raise ValueError("`batches` must hold at least one batch of sequences, got none")
-    inferred, true = inferred_amounts(model, batches)
-    return match_amounts(inferred, true.to(inferred.device), flows=model.names, names=batches[0].names)
+    ours, true = inferred_amounts(model, batches, inferred)
+    return match_amounts(ours, true.to(ours.device), flows=model.names, names=batches[0].names)
 
 
 def matched(model: LatentFlow, scores: AmountScores, units: Mapping[str, Unit]) -> LatentFlow:

@@ -179,6 +179,14 @@ class SpikeSlabPosterior:
         """KL in nats, from the uniform, of each flow's share of all that is on: 0 where all K are used alike."""
         return _imbalance(functional.logsigmoid(self.logits))
 
+    def certainty(self) -> _Sample:
+        """KL in nats, from the uniform, of each flow's share of what is on at a step, with shape (*): mean over steps.
+
+        From 0, where nothing says which flow moves, to log K, where one does.
+        """
+        share = functional.logsigmoid(self.logits).log_softmax(-1)
+        return (math.log(share.shape[-1]) - _entropy(share)).mean(0)
+
     def kl_spikes(self, prior: SpikeChain) -> _Sample:
         r"""KL(q(y) || p(y)) in nats, with shape (*), exact: a sum over steps and transformations.
 

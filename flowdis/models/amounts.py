@@ -19,6 +19,7 @@ __all__ = ["AMOUNTS", "CategoricalAmounts", "SpikeSlabAmounts"]
 
 _Frames = Float[Tensor, "F *batch C H W"]
 
+_STILL = 1e-4  # the squared length of a pair of features that still has half a direction
 _SCALE_RANGE = 4.0  # keeps exp(log_scale) within e^-6 .. e^2, smoothly
 
 
@@ -64,6 +65,10 @@ class CategoricalAmounts(nn.Module):
 class SpikeSlabAmounts(nn.Module):
     """What moves from each frame to the next, and how fast, read off the frames around the step.
 
+    Two things are read: features of the frames together, and by how much phases of each frame alone differ before and
+    after the step. A phase is the direction of a learned pair of features, so that a turn by any angle, from anywhere,
+    is the same difference.
+
     Arguments:
         image_shape: (C, H, W).
         count: The number K of transformations.
@@ -91,6 +96,9 @@ class SpikeSlabAmounts(nn.Module):
             raise ValueError(f"`window` must be even, got {window}")
         self.window, self.channels, self.hidden = window, tuple(channels), hidden
         self.body = _frames_network(image_shape, window, self.channels, hidden)
+        self.each = _frames_network(image_shape, 1, self.channels, hidden)
+        self.phases = nn.Linear(hidden, 2 * hidden)
+        self.joint = nn.Linear(3 * hidden, hidden)
         self.head = nn.Linear(hidden, 3 * count)
 
     def forward(self, frames: _Frames) -> SpikeSlabPosterior:
@@ -103,8 +111,21 @@ class SpikeSlabAmounts(nn.Module):
         steps = torch.arange(len(frames) - 1, device=frames.device)
         around = torch.arange(self.window, device=frames.device) - (self.window // 2 - 1)
         seen = frames[(around[:, None] + steps).clamp(0, len(frames) - 1)]
-        logits, speed, spread = self.head(_features(self.body, seen)).chunk(3, dim=-1)
+        together = [_features(self.body, seen), *self._differences(frames)]
+        hidden = functional.leaky_relu(self.joint(torch.cat(together, dim=-1)), 0.1)
+        logits, speed, spread = self.head(hidden).chunk(3, dim=-1)
         return SpikeSlabPosterior(logits, 1 + speed, _SCALE_RANGE * torch.tanh(spread / _SCALE_RANGE) - 2)
+
+    def _differences(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """The cosines and sines (F - 1, *, H) of the differences of phases from each frame to the next."""
+        real, imaginary = self.phases(_features(self.each, frames.unsqueeze(0))).chunk(2, dim=-1)
+        length = (real.square() + imaginary.square() + _STILL).sqrt()
+        cosine, sine = real / length, imaginary / length
+        before, after = slice(None, -1), slice(1, None)
+        return (
+            cosine[before] * cosine[after] + sine[before] * sine[after],
+            cosine[before] * sine[after] - sine[before] * cosine[after],
+        )
 
     def config(self) -> dict[str, Any]:
         """The keyword arguments that rebuild this network."""

@@ -35,30 +35,40 @@ class WeakBound(Objective):
     .. math:: E_{q(k | x)} \big[ \mathcal L(x \mid A = k \cdot a) \big] + KL\big( q(k | x) \| 1 / K \big)
 
     with a the told amounts, 1 for a whole sequence of unit speed, and k relaxed by a temperature that falls over
-    training. The divergence is that of each sequence. Only the balance term looks at the batch: it keeps one flow from
-    taking all.
+    training. The divergence is that of each sequence.
+
+    Two terms more lead there, and are no part of the bound. Both are weighed in standard deviations over the batch of
+    the reconstruction, so that they suit any images and any likelihood. The divergence of the batch's mean keeps one
+    flow from taking all. The entropy of each sequence's posterior, less and less as the temperature falls, keeps it
+    from being sure before the flows differ (deterministic annealing).
 
     Arguments:
         weights: The weights of the bound's terms.
         solver_steps: Steps per segment, as of `FlowBound`.
         kl: The weight of the divergence.
-        balance: The weight of the divergence, from the uniform, of the batch's mean probabilities.
+        balance: The weight of the divergence, from the uniform, of the batch's mean probabilities, in standard
+            deviations.
+        entropy: The weight at first of the posterior's entropy, in standard deviations.
         temperatures: The first temperature and the last.
-        annealed: The share of the budget over which it falls, exponentially.
+        annealed: The share of the budget over which it falls, exponentially, and `entropy`, evenly, to nothing.
 
     Raises:
         ValueError: if a number is out of range.
+
+    Reference: Rose 1998, Deterministic annealing for clustering, compression, classification, regression, and related
+    optimization problems.
     """
 
     weights: Weights = field(default_factory=Weights)
     solver_steps: int = 8
     kl: float = 1.0
-    balance: float = 300.0
+    balance: float = 1.0
+    entropy: float = 1.0
     temperatures: tuple[float, float] = (1.0, 0.3)
     annealed: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_numbers(self, ("kl", "balance", "annealed"))
+        _check_numbers(self, ("kl", "balance", "entropy", "annealed"))
 
     def check(self, model: LatentFlow) -> None:
         """See `Objective.check`."""
@@ -81,8 +91,9 @@ class WeakBound(Objective):
         result = bound(model, moved, weights=self.weights, solver=Solver(steps=self.solver_steps), generator=generator)
         divergence, imbalance = posterior.kl(), posterior.imbalance()
         terms = {**result.terms, "kl_amounts": divergence, "balance": imbalance.expand_as(divergence)}
-        loss = result.loss + self.kl * divergence.mean() + self.balance * imbalance
-        return Bound(terms, loss, images=result.images)
+        entropy = self.entropy * (1 - _annealed(self.annealed, progress))
+        led = _spread(result) * (entropy * divergence.mean() + self.balance * imbalance)
+        return Bound(terms, result.loss + self.kl * divergence.mean() + led, images=result.images)
 
     def finish(self, model: LatentFlow, draw: Draw) -> None:
         """Warns of flows that are never used, or used alike."""
@@ -97,9 +108,9 @@ class SparseBound(Objective):
         + KL\big( q(y | x) \| p(y) \big) + E_{q(y | x)} KL\big( q(g | x) \| p(g) \big)
 
     with spikes y of a Markov prior that keeps its state, and slabs g of a Laplace prior about the usual speed, inferred
-    for every step from the frames around it. Sequences are seen whole. Only the balance term looks at the batch: it
-    keeps flows from never being used. Weigh energy too where transformations close, as turns do: a flow of nearly a
-    whole turn backwards shows the same frames, at speeds that differ less.
+    for every step from the frames around it. Sequences are seen whole. As in `WeakBound`, balance keeps flows from
+    never being used, and entropy from being chosen before they differ. Weigh energy too where transformations close, as
+    turns do: a flow of nearly a whole turn backwards shows the same frames, at speeds that differ less.
 
     Arguments:
         weights: The weights of the bound's terms.
@@ -108,9 +119,12 @@ class SparseBound(Objective):
         slab: The prior of slabs.
         kl_spikes: The weight of the spikes' divergence.
         kl_slabs: The weight of the slabs' divergence.
-        balance: The weight of the divergence, from the uniform, of each flow's share of all that is on in the batch.
+        balance: The weight of the divergence, from the uniform, of each flow's share of all that is on in the batch,
+            in standard deviations over the batch of the reconstruction.
+        entropy: The weight at first of the entropy, in the mean over steps, of each flow's share of what is on, in
+            the same standard deviations.
         temperatures: The first temperature of relaxed spikes, and the last.
-        annealed: The share of the budget over which it falls, exponentially.
+        annealed: The share of the budget over which it falls, exponentially, and `entropy`, evenly, to nothing.
         hard: Whether spikes are rounded in training too, with the gradient of the relaxed ones.
         warm: The share of the budget over which slabs come into play; at first all speeds are the usual one, so that
             which transformations move is settled before how fast.
@@ -128,7 +142,8 @@ class SparseBound(Objective):
     slab: LaplacePrior = LaplacePrior()
     kl_spikes: float = 1.0
     kl_slabs: float = 1.0
-    balance: float = 300.0
+    balance: float = 0.3
+    entropy: float = 1.0
     temperatures: tuple[float, float] = (1.0, 0.3)
     annealed: float = 0.5
     hard: bool = False
@@ -136,7 +151,7 @@ class SparseBound(Objective):
     steps: int | None = None
 
     def __post_init__(self) -> None:
-        _check_numbers(self, ("kl_spikes", "kl_slabs", "balance", "annealed", "warm"))
+        _check_numbers(self, ("kl_spikes", "kl_slabs", "balance", "entropy", "annealed", "warm"))
         if self.steps is not None:
             check_positive("steps", self.steps)
 
@@ -176,7 +191,9 @@ class SparseBound(Objective):
         amounts = self.kl_spikes * terms["kl_spikes"] + free * self.kl_slabs * terms["kl_slabs"]
         imbalance = posterior.imbalance()
         terms["balance"] = imbalance.expand_as(amounts)
-        return Bound(terms, result.loss + amounts.mean() + self.balance * imbalance, images=result.images)
+        entropy = self.entropy * (1 - _annealed(self.annealed, progress))
+        led = _spread(result) * (entropy * posterior.certainty().mean() + self.balance * imbalance)
+        return Bound(terms, result.loss + amounts.mean() + led, images=result.images)
 
     def finish(self, model: LatentFlow, draw: Draw) -> None:
         """Warns of flows that are never used, or used alike."""
@@ -211,8 +228,17 @@ def _warn_of_collapse(model: LatentFlow, draw: Draw) -> None:
 
 def _temperature(temperatures: tuple[float, float], annealed: float, progress: float) -> float:
     first, last = temperatures
-    share = min(1.0, progress / annealed) if annealed else 1.0
-    return float(first * (last / first) ** share)
+    return float(first * (last / first) ** _annealed(annealed, progress))
+
+
+def _annealed(annealed: float, progress: float) -> float:
+    """How much of the annealing is behind, from 0 to 1."""
+    return min(1.0, progress / annealed) if annealed else 1.0
+
+
+def _spread(result: Bound) -> Tensor:
+    """The standard deviation in nats, over the batch, of the reconstruction: 0 for one sequence."""
+    return result.terms["reconstruction"].detach().std(correction=0)
 
 
 def _inferring(model: LatentFlow) -> nn.Module:

@@ -51,8 +51,6 @@ class Recipe:
         supervision: Whether amounts are known, or inferred: see `LatentFlowConfig`.
         flows: How many flows are learned where they are inferred, named flow_1 and on; as many as transformations where
             left out.
-        balance: The weight of the balance of flows that are inferred, as of `WeakBound`, in nats: more than one flow
-            would gain by taking all.
     """
 
     name: str
@@ -75,7 +73,6 @@ class Recipe:
     likelihood: str = "bernoulli"
     supervision: str = "known"
     flows: int | None = None
-    balance: float = 300.0
 
     def model(self, image_shape: tuple[int, int, int], units: Mapping[str, Unit] | None = None) -> LatentFlow:
         """A new model, its weights drawn from the recipe's seed.
@@ -183,7 +180,7 @@ class Recipe:
         chosen = replace(self, supervision=supervision, flows=flows)
         training = self.training
         if supervision == "weak":
-            objective = WeakBound(training.weights, solver_steps=1, balance=self.balance)
+            objective = WeakBound(training.weights, solver_steps=1)
             # Neither motions of almost nothing nor half turns tell which transformation it is.
             return replace(
                 chosen,
@@ -198,7 +195,7 @@ class Recipe:
             length=_STEPS,
             training=replace(training, ramp=0.0, batch_size=max(1, training.batch_size // 2)),
             # Without it flows learn to go the long way round a closed orbit, where speeds differ less.
-            objective=SparseBound(replace(training.weights, energy=0.1), balance=self.balance),
+            objective=SparseBound(replace(training.weights, energy=0.1)),
         )
 
     def with_motions(self, motions: Mapping[str, Motion]) -> Recipe:

@@ -49,7 +49,6 @@ RECIPES: dict[str, Recipe] = {
             batch_size=64, learning_rate=6e-3, solver_steps=4, weights=Weights(kl_initial=0.1, kl_path=0.1)
         ),
         likelihood="gaussian",
-        balance=100_000.0,
     ),
     "published": Recipe(
         "published",

@@ -55,6 +55,17 @@ def test_the_imbalance_of_spikes_is_that_of_their_shares() -> None:
     assert float(off.imbalance().detach()) == pytest.approx(0, abs=1e-6)
 
 
+def test_certainty_is_the_mean_over_steps_of_the_divergence_of_shares() -> None:
+    posterior = spike_slab(4, 5, 3)
+    share = posterior.probabilities / posterior.probabilities.sum(-1, keepdim=True)
+    uniform = Categorical(probs=torch.ones_like(share) / 3)
+    expected = kl_divergence(Categorical(probs=share), uniform).mean(0)
+    assert torch.allclose(posterior.certainty(), expected, atol=1e-12)
+    one = torch.tensor([[[60.0, -60.0, -60.0]]])
+    sure = SpikeSlabPosterior(one, torch.ones_like(one), torch.zeros_like(one))
+    assert float(sure.certainty()) == pytest.approx(math.log(3))
+
+
 def test_relaxed_rows_sum_to_one_and_sharpen_into_samples() -> None:
     logits = random(1, 3).expand(20_000, 3)
     rows = CategoricalPosterior(logits).relaxed(0.01, seeded())

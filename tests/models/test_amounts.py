@@ -44,6 +44,24 @@ def test_steps_are_read_off_the_frames_around_them(window: int) -> None:
     assert differs.nonzero().flatten().tolist() == ([2, 3] if window == 2 else [1, 2, 3, 4])
 
 
+def test_a_turn_of_phases_is_the_same_difference_from_anywhere() -> None:
+    network = SpikeSlabAmounts((3, 8, 8), 2, channels=(4,), hidden=8).double()
+
+    class Turned(torch.nn.Module):
+        """Pairs of features that turn at one speed, whatever is seen."""
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return torch.cat([angles.cos(), angles.sin()], dim=-1) * 3.0
+
+    start, speed = stills(5, 8, 1, 1)[..., 0, 0].double() * 6, 0.7
+    angles = start + speed * torch.arange(4.0, dtype=torch.float64)[:, None, None]
+    network.phases = Turned()  # type: ignore[assignment]
+    cosine, sine = network._differences(stills(4, 5, 3, 8, 8).double())
+    assert cosine.shape == (3, 5, 8)
+    assert torch.allclose(cosine, torch.full_like(cosine, speed).cos(), atol=1e-4)
+    assert torch.allclose(sine, torch.full_like(sine, speed).sin(), atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", INFERRING)
 def test_a_batch_of_one_and_any_batch_axes_are_alike(kind: str) -> None:
     model, frames = inferring(kind), stills(3, 2, 2, 3, 8, 8)

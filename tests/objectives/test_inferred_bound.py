@@ -117,13 +117,30 @@ def test_balance_looks_at_the_batch_and_the_divergence_at_each_sequence() -> Non
         for weight in (10.0, 0.0)
     )
     assert spikes.terms["balance"].tolist() == pytest.approx([expected] * 40, abs=1e-5)
-    assert float((spikes.loss - without.loss).detach()) == pytest.approx(10 * expected, abs=1e-3)
+    spread = float(spikes.terms["reconstruction"].detach().std(correction=0))
+    assert float((spikes.loss - without.loss).detach()) == pytest.approx(10 * expected * spread, rel=1e-3)
+
+
+@pytest.mark.parametrize("objective", [WeakBound(entropy=3.0), SparseBound(entropy=3.0, warm=0.0)])
+def test_being_sure_costs_less_and_less_in_spreads_of_the_reconstruction(objective: WeakBound | SparseBound) -> None:
+    batch, weak = sequences().sample(40, generator=seeded()), isinstance(objective, WeakBound)
+    sure = model("weak" if weak else "none", Certain(batch, weak=weak))
+    prices = []
+    for progress in (0.0, 0.25, 0.5, 1.0):
+        # The temperature stays, so that both draw the same rows.
+        steady = replace(objective, temperatures=(0.1, 0.1))
+        one, other = (
+            term(sure, batch, generator=seeded(1), progress=progress) for term in (steady, replace(steady, entropy=0.0))
+        )
+        spread = one.terms["reconstruction"].detach().std(correction=0)
+        prices.append(float((one.loss - other.loss).detach() / spread))
+    assert prices == pytest.approx([3 * math.log(2), 1.5 * math.log(2), 0.0, 0.0], rel=1e-2, abs=1e-5)
 
 
 def test_slabs_come_into_play_as_training_goes_on() -> None:
     batch = sequences().sample(5, generator=seeded())
     trained = model("none")
-    objective = SparseBound(warm=0.5, kl_spikes=0.0, balance=0.0)
+    objective = SparseBound(warm=0.5, kl_spikes=0.0, balance=0.0, entropy=0.0)
     losses = [objective(trained, batch, generator=seeded(1), progress=p) for p in (0.0, 0.5, 1.0)]
     first = losses[0].loss - sum(losses[0].terms[name].mean() for name in ("reconstruction", "kl_initial", "kl_path"))
     assert abs(float(first.detach())) < 1e-3  # nothing is paid yet
