@@ -12,7 +12,7 @@ from torch import Tensor
 from flowdis.cli.options import plain_warnings
 from flowdis.cli.subject import ImageShape, Subject
 from flowdis.data import FactorImages, FactorScenes, StillScenes, load_sequences
-from flowdis.data.album import read_album, tested_files
+from flowdis.data.album import read_album, files_for_testing
 from flowdis.data.attributes import AttributeTable, read_attributes
 from flowdis.data.grids import Factor
 from flowdis.data.sources import ArrayImages
@@ -93,7 +93,7 @@ def _recorded(source: Path, image_shape: ImageShape | None, skip_bad: bool, spli
     assert isinstance(pixels, Tensor)  # files are kept in memory
     clips = pixels.movedim(0, 1)  # (N, T, C, H, W)
     if len(clips) >= _LEAST:
-        tested = tested_files([Path(f"recording {number}") for number in range(len(clips))], seed=split)
+        tested = files_for_testing([Path(f"recording {number}") for number in range(len(clips))], seed=split)
         parts = (clips[~tested], clips[tested])
     else:
         kept = max(round(0.2 * clips.shape[1]), 2)

@@ -17,7 +17,7 @@ from flowdis.data.files import load_images
 from flowdis.data.readers.plain import load_array
 from flowdis.data.videos import is_video, load_video
 
-__all__ = ["Album", "Look", "read_album", "tested_files"]
+__all__ = ["Album", "Look", "read_album", "files_for_testing"]
 
 _Shape = tuple[int, int, int]
 
@@ -83,18 +83,18 @@ class Album:
         files = list(dict.fromkeys(self.files))
         if len(files) == 1:
             return torch.arange(len(self)) >= len(self) - max(round(share * len(self)), 1)
-        chosen = dict(zip(files, tested_files(files, share, seed=seed).tolist(), strict=True))
+        chosen = dict(zip(files, files_for_testing(files, share, seed=seed).tolist(), strict=True))
         return torch.tensor([chosen[file] for file in self.files])
 
 
-def tested_files(files: Sequence[Path], share: float = 0.2, *, seed: int = 0) -> Bool[Tensor, "F"]:
+def files_for_testing(files: Sequence[Path], share: float = 0.2, *, seed: int = 0) -> Bool[Tensor, "F"]:
     """Which of some files are kept for testing, as `Album.tested` says.
 
     Raises:
         ValueError: if `share` does not lie between 0 and 1.
 
     Example:
-        >>> tested_files([Path("a.png"), Path("b.png"), Path("c.png")], 0.34).sum().item()
+        >>> files_for_testing([Path("a.png"), Path("b.png"), Path("c.png")], 0.34).sum().item()
         1
     """
     if not 0 < share < 1:

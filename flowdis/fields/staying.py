@@ -128,8 +128,9 @@ class StayingField:
         velocity = self.field(z, s)
         value, gradient = self.density.with_gradient(z)
         fall = -(velocity * gradient).sum(-1, keepdim=True)
-        above = (value - self.level).clamp(min=0 if self.stop else -_DEPTH)
-        allowed = self.rate.to(velocity).unsqueeze(-1) * above.unsqueeze(-1)
+        # Derivatives along a direction of a number without axes, less a float, are of double precision (torch 2.13).
+        above = (value.unsqueeze(-1) - self.level).clamp(min=0 if self.stop else -_DEPTH)
+        allowed = self.rate.to(velocity).unsqueeze(-1) * above
         lack = (fall - allowed).clamp(min=0)
         if self.stop:  # where anything lacks, the density falls, so that neither the fall nor the gradient is 0
             return torch.where(lack > 0, allowed / torch.where(lack > 0, fall, 1.0), 1.0), velocity, gradient

@@ -93,7 +93,7 @@ class CodeDensity:
         model: LatentFlow,
         images: Images,
         *,
-        held_out: Images | None = None,
+        held_out: Float[Tensor, "*held C H W"] | None = None,
         kind: str = "posteriors",
         components: int = 10,
         quantile: float = 0.01,

@@ -165,7 +165,11 @@ def encoder_shape(encoder: Any, image_shape: Sequence[int], argument: str = "enc
     if len(shapes) > 1 or parts[0].ndim < 2 or len(parts[0]) != len(images):
         got = " and ".join(str(shape) for shape in sorted(shapes))
         raise ValueError(f"`{argument}` must give codes (B, D) or (B, *code) of {len(images)} images, got shape {got}")
-    if not all(bool(torch.isfinite(part).all()) for part in parts):
+    # A posterior may be without spread, of log_std -inf.
+    if not all(
+        bool((part.nan_to_num(torch.nan, torch.inf, 0.0) if k else part).isfinite().all())
+        for k, part in enumerate(parts)
+    ):
         raise ValueError(f"`{argument}` must give finite codes of a grey image, got some that are not")
     return tuple(parts[0].shape[1:])
 

@@ -46,4 +46,5 @@ def test_rooms_move_in_all_their_factors(monkeypatch):
     subject = subjects.load_subject("rooms")
     chosen = frozen.vae_recipe(subject, dim=8, training=frozen.TrainingConfig(steps=1))
     assert set(chosen.motions) == set(subject.train.transformations) and chosen.dim == 8
-    assert chosen.model(subject.image_shape).names == tuple(chosen.motions)
+    units = chosen.sequences(subject.train).units
+    assert chosen.model(subject.image_shape, units).names == tuple(chosen.motions)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from flowdis.data.album import Album, Look, read_album, tested_files
+from flowdis.data.album import Album, Look, read_album, files_for_testing
 from flowdis.data.readers.plain import load_array
 from flowdis.data.videos import load_video
 
@@ -89,15 +89,15 @@ def test_what_has_no_usable_image_is_said(tmp_path: Path) -> None:
 
 def test_files_are_tested_on_by_name_and_seed_wherever_they_lie() -> None:
     files = [Path("x") / f"{number}.png" for number in range(50)]
-    tested = tested_files(files, 0.2, seed=0)
+    tested = files_for_testing(files, 0.2, seed=0)
     assert tested.sum() == 10
-    elsewhere = tested_files([Path("y/z") / file.name for file in reversed(files)], 0.2, seed=0)
+    elsewhere = files_for_testing([Path("y/z") / file.name for file in reversed(files)], 0.2, seed=0)
     assert torch.equal(elsewhere.flip(0), tested)
-    assert not torch.equal(tested_files(files, 0.2, seed=1), tested)
-    fewer = tested_files(files[:-1], 0.2, seed=0)
+    assert not torch.equal(files_for_testing(files, 0.2, seed=1), tested)
+    fewer = files_for_testing(files[:-1], 0.2, seed=0)
     assert (fewer != tested[:-1]).sum() <= 1  # another file more moves one at most
     with pytest.raises(ValueError, match="`share`"):
-        tested_files(files, 0.0)
+        files_for_testing(files, 0.0)
 
 
 def test_frames_of_a_video_are_trained_or_tested_on_together(tmp_path: Path) -> None:
