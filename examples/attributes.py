@@ -16,7 +16,7 @@ from torch.nn import functional
 
 import flowdis as fd
 from flowdis.baselines import BetaVAE
-from flowdis.data import Augmentation, Steps, TransformSequences
+from flowdis.data import Augmentation, Steps, TransformSequences, morphology
 from flowdis.training import AttributeConfig, fit_attribute_flows
 
 SPAN = 1.5  # the largest change that is asked for, in standard deviations
@@ -24,24 +24,8 @@ UNITS = {"thickness": "pixel", "slant": "slope"}
 
 
 def measured(images: Tensor) -> dict[str, Tensor]:
-    """Thickness in pixels and slant as a slope, each (N), of images (N, 1, H, W) of bright strokes.
-
-    The mean depth of a straight stroke's ink is a quarter of its width; the slope is the shear that would lean an
-    upright digit by as much.
-    """
-    from scipy.ndimage import distance_transform_edt
-
-    grey = images.mean(1).double().cpu()
-    shares = grey / grey.amax((-2, -1), keepdim=True).clamp(min=1e-6)
-    fine = functional.interpolate(shares.unsqueeze(1), scale_factor=4, mode="bicubic", align_corners=False)[:, 0] > 0.5
-    depth = torch.stack([torch.from_numpy(distance_transform_edt(one.numpy())) for one in fine])
-    thickness = depth.sum((-2, -1)) / fine.sum((-2, -1)).clamp(min=1)
-    height, width = grey.shape[-2:]
-    down, right = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    mass = grey.sum((-2, -1), keepdim=True).clamp(min=1e-6)
-    below, beside = (axis - (grey * axis).sum((-2, -1), keepdim=True) / mass for axis in (down, right))
-    slant = -(grey * below * beside).sum((-2, -1)) / (grey * below.square()).sum((-2, -1)).clamp(min=1e-6)
-    return {"thickness": thickness.to(images), "slant": slant.to(images)}
+    """Thickness in pixels and slant as a slope, each (N), of images (N, 1, H, W) of bright strokes."""
+    return morphology(images, tuple(UNITS))
 
 
 def leaning(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -15,16 +15,26 @@ from flowdis.fields import (
     AutogradField,
     ConstantField,
     FieldBank,
+    GuidedField,
     HelmholtzField,
     LinearField,
     PotentialField,
     SolenoidalField,
+    VanishingGradientError,
     WaveField,
 )
-from flowdis.models import CodeDensity, LatentFlow, LatentFlowConfig, Posterior, WaveMachine, WaveMachineConfig
+from flowdis.models import (
+    CodeDensity,
+    LatentFlow,
+    LatentFlowConfig,
+    Posterior,
+    WaveMachine,
+    WaveMachineConfig,
+    guide,
+)
 from flowdis.objectives import Weights, bound
 from flowdis.paths import Flow, Path, Unit, flows, parse_path
-from flowdis.training import Trainer, TrainingConfig
+from flowdis.training import AttributeConfig, Trainer, TrainingConfig, fit_attribute_flows
 from flowdis.training.recipes import RECIPES, Recipe, recipe
 
 __version__ = "0.1.0"
@@ -44,6 +54,8 @@ __all__ = [
     "LinearField",
     "ConstantField",
     "AutogradField",
+    "GuidedField",
+    "VanishingGradientError",
     "Overdamped",
     "Underdamped",
     "Lattice",
@@ -64,6 +76,9 @@ __all__ = [
     "RECIPES",
     "Recipe",
     "recipe",
+    "AttributeConfig",
+    "fit_attribute_flows",
+    "guide",
     "edit",
     "encode",
     "decode",

@@ -12,7 +12,7 @@ from torch import Tensor
 from flowdis.cli.options import plain_warnings
 from flowdis.cli.subject import ImageShape, Subject
 from flowdis.data import FactorImages, FactorScenes, StillScenes, load_sequences
-from flowdis.data.album import read_album, files_for_testing
+from flowdis.data.album import files_for_testing, read_album
 from flowdis.data.attributes import AttributeTable, read_attributes
 from flowdis.data.grids import Factor
 from flowdis.data.sources import ArrayImages

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from flowdis.data.batch import SequenceBatch
+from flowdis.data.album import Album, read_album
+from flowdis.data.attributes import AttributeTable, read_attributes
+from flowdis.data.batch import CodePairs, SequenceBatch
 from flowdis.data.digits import digits
 from flowdis.data.factor_scenes import FactorScenes
 from flowdis.data.factors import Factor, FactorImages
 from flowdis.data.files import as_images, check_writable, load_animation, load_images, save_images
 from flowdis.data.frame_files import load_sequences
 from flowdis.data.frames import FrameSequences
+from flowdis.data.glyphs import Glyphs, load_glyphs
 from flowdis.data.grids import FactorGrid
+from flowdis.data.morphology import MORPHOLOGY, Measurement, morphology
 from flowdis.data.motions import Augmentation, Motion, Orbit, Steps
 from flowdis.data.moving import moving_images
 from flowdis.data.physics import SYSTEMS, bouncing_balls, double_pendulum, pendulum, spring, three_body, two_body
@@ -22,6 +26,7 @@ from flowdis.data.scenes import Scenes, StillScenes, as_scenes
 from flowdis.data.sequences import TransformSequences
 from flowdis.data.sources import ArrayImages, ImageRenderer, ImageSource
 from flowdis.data.transforms import TRANSFORMS, Transformation, apply_path, path_matrices, units_of
+from flowdis.data.videos import load_video
 from flowdis.data.walks import Walks
 
 __all__ = [
@@ -52,6 +57,7 @@ __all__ = [
     "falcor3d",
     "isaac3d",
     "SequenceBatch",
+    "CodePairs",
     "TransformSequences",
     "FrameSequences",
     "RenderedFrames",
@@ -74,6 +80,16 @@ __all__ = [
     "published",
     "orbit",
     "digits",
+    "Glyphs",
+    "load_glyphs",
+    "MORPHOLOGY",
+    "Measurement",
+    "morphology",
+    "Album",
+    "read_album",
+    "AttributeTable",
+    "read_attributes",
+    "load_video",
     "as_images",
     "load_images",
     "load_animation",
