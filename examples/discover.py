@@ -28,6 +28,7 @@ from flowdis.training.found_flows import report_flows, traversals
 
 _ROOM, _LATENTS = 32, 10  # pixels of a side, and numbers of a code
 _IMAGES = 3000
+_OPTIONS: dict[str, dict[str, int]] = {"linear": {}, "constant": {}}  # of kinds without hidden units
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +140,7 @@ def main() -> None:
         encoder=subject.encoder,
         flows=options.flows,
         field=options.field,
+        field_options=_OPTIONS.get(options.field, {"hidden": 64}),
         likelihood=subject.likelihood,
         training=training,
         checkpoint=options.out / "flows.pt",

@@ -73,6 +73,7 @@ class CodeFlows:
     ) -> CodeBatch:
         """Draws `batch_size` images with a path each, amounts multiplied by `speed`, and no other frames."""
         model = self.model
+        model.decoder.eval()  # a frozen decoder's normalisations are frozen too, whatever the trainer says
         z = self.density.sample(batch_size, generator).to(device=model.device, dtype=model.dtype)
         rows, device = (batch_size,), generator.device
         flows = torch.randint(len(model.names), rows, generator=generator, device=device)
@@ -119,10 +120,10 @@ class Discovery(Objective):
     strength: float = 0.4
     strength_weight: float = 1.0
     density_weight: float = 0.3
-    amount_noise: float = 0.25
+    amount_noise: float = 0.5
     context: bool = False
-    solver_steps: int = 4
-    learning_rate: float = 1e-3
+    solver_steps: int = 2
+    learning_rate: float = 3e-3
 
     def __post_init__(self) -> None:
         for name in ("strength", "amount_noise", "solver_steps", "learning_rate"):
@@ -171,7 +172,7 @@ class Discovery(Objective):
             raise ValueError("`parts` must be the reader that `Discovery.parts` makes, got None")
         if not isinstance(batch, CodeBatch):
             raise ValueError(f"`batch` must be one of `CodeFlows`, with its codes, got {type(batch).__name__}")
-        model.decoder.eval()  # a frozen decoder's normalisations are frozen too
+        model.decoder.eval()  # see `CodeFlows.sample`
         flows = batch.amounts[0].abs().argmax(-1)
         amounts = batch.amounts[0].gather(1, flows.unsqueeze(1)).squeeze(1)
         start = batch.density.log_density(batch.codes)

@@ -19,7 +19,7 @@ _PerFlow = Float[Tensor, "B K"]
 _Flows = Int[Tensor, "B"]
 _Numbers = Float[Tensor, "B"]
 
-_GAIN = 4.0  # differences of images are small beside images
+_GAIN = 8.0  # differences of images are small beside images
 _LEAST = 1e-3  # of the wanted strength: below it, a flow that stands still is pulled no harder
 
 
