@@ -35,7 +35,7 @@ from flowdis.metrics.latent import LatentRatio, latent_equivariance_ratio
 from flowdis.metrics.likelihood import LogLikelihood, log_likelihood
 from flowdis.metrics.measure import SECTIONS, ModelScores, Probed, measure
 from flowdis.metrics.poses import Poses, draw_poses, fit_scene_probes
-from flowdis.metrics.predictability import VariationPredictability, variation_predictability
+from flowdis.metrics.predictability import VariationPredictability, code_predictability, variation_predictability
 from flowdis.metrics.probes import BackwardsError
 from flowdis.metrics.protocols import protocol_sequences, random_start
 from flowdis.metrics.response import ResponseMatrix, entropy_scores, response_matrix
@@ -93,6 +93,7 @@ __all__ = [
     "FlowExplanation",
     "labelled_scenes",
     "LabelledScenes",
+    "code_predictability",
     "variation_predictability",
     "VariationPredictability",
     "draw_poses",

@@ -21,25 +21,30 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-from flowdis._checks import check_finite, check_positive
+from flowdis._checks import check_finite, check_floating, check_last, check_positive
 from flowdis.dynamics import Dynamics
 from flowdis.fields import FieldBank
-from flowdis.metrics.batches import Stills, check_stills, codes, slices
+from flowdis.metrics.batches import Stills, check_stills, codes, placed, slices
 from flowdis.metrics.degenerate import degenerate_flows
-from flowdis.metrics.networks import shrink, small_network, train_network
+from flowdis.metrics.networks import shrink
+from flowdis.metrics.pair_confusion import learned_pairs, moved_flows, pair_confusion
 from flowdis.metrics.seeds import draw_seed
 from flowdis.metrics.single_flows import single_flow_ends
 from flowdis.models import LatentFlow
 
-__all__ = ["VariationPredictability", "moved_flows", "pair_confusion", "variation_predictability"]
+__all__ = [
+    "VariationPredictability",
+    "code_predictability",
+    "moved_flows",
+    "pair_confusion",
+    "variation_predictability",
+]
 
 _Differences = Float[Tensor, "P C H W"]
-_Labels = Int[Tensor, "P"]
-_Counts = Int[Tensor, "K K"]
+_Codes = Float[Tensor, "N D"]
 _Shares = Float[Tensor, "K K"]
 
 # Codes that the lengths of random flows are set by, and runs of controls, which nobody needs the spread of.
@@ -100,99 +105,6 @@ class VariationPredictability:
         }
 
 
-def moved_flows(amounts: Float[Tensor, "P K"]) -> _Labels:
-    """Which flow each row of amounts moves, with shape (P,).
-
-    Arguments:
-        amounts: One amount per flow, of which each row has exactly one that is not 0, with shape (P, K).
-
-    Raises:
-        ValueError: if a row moves no flow or several, naming the row, or an amount is not finite.
-
-    Example:
-        >>> moved_flows(torch.tensor([[0.0, -1.0], [1.0, 0.0]])).tolist()
-        [1, 0]
-    """
-    moving = check_finite("amounts", amounts) != 0
-    counts = moving.sum(-1)
-    wrong = (counts != 1).nonzero()
-    if len(wrong):
-        row = int(wrong[0])
-        raise ValueError(f"`amounts` must move exactly one flow in each row, got {int(counts[row])} in row {row}")
-    return moving.long().argmax(-1)
-
-
-def pair_confusion(
-    differences: _Differences,
-    labels: Int[Tensor, "L"],
-    count: int,
-    *,
-    seed: int,
-    train_share: float = 0.01,
-    steps: int = 100,
-    batch_size: int = 32,
-    learning_rate: float = 3e-3,
-) -> _Counts:
-    """Trains a network to name the flow of a pair on a share of the pairs, and lets it name those of the others.
-
-    Arguments:
-        differences: The image after minus the image before, with shape (P, C, H, W).
-        labels: Which flow lies between them, 0 to K - 1, with shape (P,); `moved_flows` has them.
-        count: The number K of flows.
-        seed: The seed of the split, of the weights and of the batches.
-        train_share: The share of the pairs that is learned from.
-        steps: Steps of the optimiser.
-        batch_size: Pairs in a step.
-        learning_rate: Of AdamW, at the start.
-
-    Returns:
-        How many test pairs of each flow (rows) are taken for each flow (columns), with shape (K, K).
-
-    Raises:
-        ValueError: if shapes do not match, a label is out of range, or the share leaves less than one pair per flow to
-            learn from, or none to test on.
-    """
-    check_finite("differences", differences)
-    if len(labels) != len(differences):
-        raise ValueError(f"`labels` must be as many as `differences`, got {len(labels)} and {len(differences)}")
-    learned = _learned(len(labels), count, train_share)
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= count:
-        raise ValueError(f"`labels` must lie in 0 to {count - 1}, got values from {low} to {high}")
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(labels), generator=generator).to(differences.device)
-    labels = labels.to(differences.device)
-    inputs, aims = differences[order[:learned]], labels[order[:learned]]
-    size = inputs.square().mean().sqrt()
-    scale = 1 / torch.where(size > 0, size, 1.0)  # flows that go far are no easier to learn than others
-    network = small_network(differences.shape[1:], count, seed=draw_seed(generator)).to(differences)
-
-    def loss(chosen: Tensor) -> Tensor:
-        chosen = chosen.to(inputs.device)
-        return functional.cross_entropy(network(inputs[chosen] * scale), aims[chosen])
-
-    train_network(
-        network, loss, learned, steps=steps, batch_size=batch_size, learning_rate=learning_rate, generator=generator
-    )
-    with torch.no_grad():
-        named = torch.cat([network(differences[part] * scale).argmax(-1) for part in order[learned:].split(500)])
-    cells = labels[order[learned:]] * count + named
-    return torch.bincount(cells, minlength=count * count).reshape(count, count).cpu()
-
-
-def _learned(pairs: int, count: int, train_share: float) -> int:
-    """How many pairs are learned from."""
-    if count < 2:
-        raise ValueError(f"`count` must be at least 2 flows to be told apart, got {count}")
-    learned = round(train_share * pairs) if 0 < train_share < 1 else 0
-    if not count <= learned < pairs:
-        raise ValueError(
-            f"`train_share` must leave at least {count} pairs to learn from, one per flow, and one to test on, "
-            f"got {train_share} of {pairs} pairs"
-        )
-    return learned
-
-
 @torch.no_grad()
 def variation_predictability(
     model: LatentFlow,
@@ -233,12 +145,51 @@ def variation_predictability(
         FlowError: if a flow cannot be integrated.
     """
     check_stills("images", images, model)
+    z = torch.cat([codes(model, images[piece]) for piece in slices(len(images), batch_size)])
+    return code_predictability(
+        model,
+        z,
+        generator=generator,
+        amount=amount,
+        pairs=pairs,
+        train_share=train_share,
+        seeds=seeds,
+        steps=steps,
+        controls=controls,
+        batch_size=batch_size,
+    )
+
+
+@torch.no_grad()
+def code_predictability(
+    model: LatentFlow,
+    z: _Codes,
+    *,
+    generator: torch.Generator,
+    amount: float = 1.0,
+    pairs: int = 10_000,
+    train_share: float = 0.01,
+    seeds: int = 5,
+    steps: int = 100,
+    controls: Mapping[str, FieldBank] | None = None,
+    batch_size: int = 250,
+) -> VariationPredictability:
+    """The same of flows that start from codes (N, D), for a generator whose codes are drawn rather than encoded.
+
+    Arguments and results are those of `variation_predictability`.
+
+    Raises:
+        TypeError: if the codes are not floating-point.
+        ValueError: if they are not the model's or not finite, it has a single flow, or there are too few pairs.
+        FlowError: if a flow cannot be integrated.
+    """
+    check_finite("z", check_last("z", check_floating("z", z), model.dim, f"D={model.dim} latents"))
     check_positive("amount", amount)
     check_positive("seeds", seeds)
-    learned = _learned(pairs, len(model.names), train_share)
-    picked, flows, amounts = _draw(len(images), len(model.names), pairs, amount, generator)
+    learned = learned_pairs(pairs, len(model.names), train_share)
+    picked, flows, amounts = _draw(len(z), len(model.names), pairs, amount, generator)
     shown, place = picked.unique(return_inverse=True)
-    z = torch.cat([codes(model, images[shown[piece].to(images.device)]) for piece in slices(len(shown), batch_size)])
+    z = placed(model, z[shown.to(z.device)])
     banks = degenerate_flows(model, z[:_MEASURED], generator=generator, amount=amount) | dict(controls or {})
     run_seeds = [draw_seed(generator) for _ in range(seeds)]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -56,6 +57,10 @@ class CodeDensity:
     def dim(self) -> int:
         """The number D of latents."""
         return self.mixture.dim
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count D"]:
+        """`count` codes (count, D), drawn from `generator`."""
+        return self.mixture.sample(count, generator)
 
     def log_density(self, z: Latent) -> Scalar:
         """The log-density (*) in nats of codes (*, D)."""

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flowdis._checks import check_finite, check_last
+from flowdis._checks import check_finite, check_last, check_positive
 from flowdis._types import Latent, Scalar
 
 __all__ = ["GaussianMixture"]
@@ -70,6 +70,16 @@ class GaussianMixture:
     def dim(self) -> int:
         """The number D of dimensions."""
         return self.means.shape[-1]
+
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "count D"]:
+        """`count` points (count, D), drawn from `generator`, in the dtype and on the device of the means."""
+        check_positive("count", count)
+        source = torch.device("cpu") if generator is None else generator.device
+        chances = self.log_weights.exp().to(device=source, dtype=torch.float64)
+        rows = torch.multinomial(chances, count, replacement=True, generator=generator).to(self.means.device)
+        noise = torch.randn(count, self.dim, dtype=self.means.dtype, device=source, generator=generator)
+        y = self.means[rows] + self.log_stds[rows].exp() * noise.to(self.means.device)
+        return self.origin + self._back(y)
 
     def log_density(self, z: Latent) -> Scalar:
         """The log-density (*) in nats at points (*, D)."""

@@ -4,6 +4,10 @@ from flowdis.training.attributes import AttributeFlows, fit_attribute_flows
 from flowdis.training.checkpoint import load_checkpoint, save_checkpoint
 from flowdis.training.codes import CodeSequences, start_linear
 from flowdis.training.config import TrainingConfig
+from flowdis.training.discovery import Discovered, discover, discovery_model
+from flowdis.training.discovery_objective import Discovery
+from flowdis.training.encoders import fit_encoder
+from flowdis.training.found_flows import FlowReport, report_flows, traversals
 from flowdis.training.matching import AttributeConfig, MatchedFields, match_attributes
 from flowdis.training.trainer import Sampler, Trainer, TrainingResult
 
@@ -11,14 +15,22 @@ __all__ = [
     "AttributeConfig",
     "AttributeFlows",
     "CodeSequences",
+    "Discovered",
+    "Discovery",
+    "FlowReport",
     "MatchedFields",
     "Sampler",
     "Trainer",
     "TrainingConfig",
     "TrainingResult",
+    "discover",
+    "discovery_model",
     "fit_attribute_flows",
+    "fit_encoder",
     "load_checkpoint",
     "match_attributes",
+    "report_flows",
     "save_checkpoint",
     "start_linear",
+    "traversals",
 ]

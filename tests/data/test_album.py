@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from flowdis.data.album import Album, Look, read_album, files_for_testing
+from flowdis.data.album import Album, Look, files_for_testing, read_album
 from flowdis.data.readers.plain import load_array
 from flowdis.data.videos import load_video
 

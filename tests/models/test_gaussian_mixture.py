@@ -86,3 +86,21 @@ def test_what_is_no_mixture_is_refused(change: dict[str, Tensor], told: str) -> 
         GaussianMixture(**parts)
     with pytest.raises(ValueError, match="`z` must end in D=4 latents"):
         some().log_density(draw(2, 3))
+
+
+def test_samples_have_the_moments_of_the_mixture() -> None:
+    turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
+    weights, means = torch.tensor([0.25, 0.75]).double(), torch.tensor([[-2.0, 0.0], [1.0, 1.0]]).double()
+    stds, origin = torch.tensor([[0.5, 1.0], [0.2, 2.0]]).double(), torch.tensor([3.0, -1.0]).double()
+    mixture = GaussianMixture(weights.log(), means, stds.log(), origin, turn)
+    count = 100_000
+    drawn = mixture.sample(count, torch.Generator().manual_seed(0))
+    centre = weights @ means
+    spread = (weights[:, None] * stds.square()).sum(0).diag() + (means - centre).T @ (
+        weights[:, None] * (means - centre)
+    )
+    error = 5 * spread.diagonal().max() / count**0.5
+    assert (drawn.mean(0) - (origin + turn @ centre)).abs().max() < error
+    assert (torch.cov(drawn.T) - turn @ spread @ turn.T).abs().max() < 3 * error
+    with pytest.raises(ValueError, match="`count` must be"):
+        mixture.sample(0)
