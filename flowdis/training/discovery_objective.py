@@ -184,7 +184,8 @@ class Discovery(Objective):
         before, after = batch.first, model.decode(moved.z[-1])
         # The model's loss must not reach the reader's weights, only pass through it.
         fixed = {name: weight.detach() for name, weight in parts.named_parameters()}
-        named, read = reading_costs(*functional_call(parts, fixed, (before, after)), flows, amounts, self.amount_noise)
+        logits, sizes = functional_call(parts, fixed, (before, after))
+        named, read = reading_costs(logits, sizes, flows, amounts, self.amount_noise)
         strengths = image_strengths(before, after, flows, amounts, len(model.names))
         terms = {
             "flow": named,
@@ -199,5 +200,6 @@ class Discovery(Objective):
             terms["likeness"] = likeness_cost(model.fields(each)(batch.codes, 0.0))
             weights["likeness"] = 1 - heard
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum(0).mean()
-        costs = reading_costs(*parts(before, after.detach()), flows, amounts, self.amount_noise)
+        logits, sizes = parts(before, after.detach())
+        costs = reading_costs(logits, sizes, flows, amounts, self.amount_noise)
         return Bound(terms, loss, parts_loss=sum(costs, torch.zeros_like(loss)).mean())
