@@ -104,23 +104,30 @@ class SpikeChain:
 
 @dataclass(frozen=True)
 class LaplacePrior:
-    """The prior of slabs: speeds with density exp(-|g - mean| / scale) / (2 scale).
+    """The prior of slabs: speeds with density exp(-|g - mean| / scale) / (2 scale), which tend to stay as they are.
+
+    At the first of the steps in which a transformation moves its speed is drawn anew; at each one after, it has the
+    density exp(-|g - g'| / drift) / (2 drift) about the speed g' of the step before.
 
     Arguments:
         mean: The usual speed, in amounts per step.
         scale: The mean distance from it.
+        drift: The mean change from step to step; infinite where all steps are drawn anew.
 
     Raises:
-        ValueError: if `mean` is not finite, or `scale` is not positive.
+        ValueError: if `mean` is not finite, or `scale` or `drift` is not positive.
     """
 
     mean: float = 1.0
     scale: float = 0.3
+    drift: float = 0.1
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.mean):
             raise ValueError(f"`mean` must be finite, got {self.mean}")
         check_positive("scale", self.scale)
+        if not self.drift > 0:
+            raise ValueError(f"`drift` must be a number > 0, or infinite, got {self.drift}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,14 +211,23 @@ class SpikeSlabPosterior:
     def kl_slabs(self, prior: LaplacePrior) -> _Sample:
         r"""The KL of the slabs that are on from their prior, in nats, with shape (*), in closed form.
 
-        .. math:: KL(\text{Laplace}(m, b) \| \text{Laplace}(\mu, \beta)) = \log\frac\beta b + \frac{|m - \mu|}\beta
-            + \frac b\beta e^{-|m - \mu| / b} - 1
+        .. math:: KL(\text{Laplace}(m, b) \| \text{Laplace}(\mu, \beta)) = \log\frac\beta b
+            + \frac{E|g - \mu|}\beta - 1, \qquad E|g - \mu| = |m - \mu| + b e^{-|m - \mu| / b}
 
-        weighted by the probability that the spike is on, and summed over steps and transformations.
+        weighted by the probability that the spike is on, and summed over steps and transformations. Where it was on at
+        the step before too, the speed g' there takes the place of the usual one and `drift` that of beta, with the
+        expectation over both; see `_mean_distance`.
         """
-        apart, scale = (self.mean - prior.mean).abs(), self.log_scale.exp()
-        spread = (apart + scale * (-apart / scale).exp()) / prior.scale
-        return (self.probabilities * (math.log(prior.scale) - self.log_scale + spread - 1)).sum((0, -1))
+        scale = self.log_scale.exp()
+        apart = _mean_distance((self.mean - prior.mean).abs(), scale, torch.zeros_like(scale))
+        anew = math.log(prior.scale) - self.log_scale + apart / prior.scale - 1
+        if len(self.mean) == 1 or math.isinf(prior.drift):
+            return (self.probabilities * anew).sum((0, -1))
+        changed = _mean_distance((self.mean[1:] - self.mean[:-1]).abs(), scale[1:], scale[:-1])
+        kept = math.log(prior.drift) - self.log_scale[1:] + changed / prior.drift - 1
+        before = self.probabilities[:-1]
+        later = (1 - before) * anew[1:] + before * kept
+        return (self.probabilities * torch.cat([anew[:1], later])).sum((0, -1))
 
 
 def collapse(probabilities: Tensor, names: Sequence[str]) -> str | None:
@@ -231,6 +247,21 @@ def collapse(probabilities: Tensor, names: Sequence[str]) -> str | None:
     if len(names) > 1 and bool((probabilities.std(0) < _ALIKE).all()):
         return f"used alike, whatever is seen: {', '.join(names)}"
     return None
+
+
+def _mean_distance(apart: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    r"""E|X - Y| of independent Laplace variables of scales b and c >= 0, b > 0, whose means are d >= 0 apart.
+
+    .. math:: d + \frac{b^3 e^{-d / b} - c^3 e^{-d / c}}{b^2 - c^2}, \qquad
+        d + \tfrac12 (3 b + d) e^{-d / b} \quad \text{where } b = c
+    """
+    alike = (one - other).abs() < 0.01 * one
+    # Kept off 0 in either branch, so that gradients of the one that is not taken are finite.
+    gap = torch.where(alike, torch.ones_like(one), one.square() - other.square())
+    positive = other.clamp(min=torch.finfo(other.dtype).tiny ** 0.25)
+    cubes = one.pow(3) * (-apart / one).exp() - positive.pow(3) * (-apart / positive).exp()
+    middle = 0.5 * (one + other)
+    return apart + torch.where(alike, 0.5 * (3 * middle + apart) * (-apart / middle).exp(), cubes / gap)
 
 
 def _entropy(log_probabilities: Tensor) -> Tensor:

@@ -9,7 +9,13 @@ from scipy import integrate
 from torch import Tensor
 from torch.distributions import Bernoulli, Categorical, Laplace, kl_divergence
 
-from flowdis.models.amount_posteriors import CategoricalPosterior, LaplacePrior, SpikeChain, SpikeSlabPosterior
+from flowdis.models.amount_posteriors import (
+    CategoricalPosterior,
+    LaplacePrior,
+    SpikeChain,
+    SpikeSlabPosterior,
+    _mean_distance,
+)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -109,7 +115,7 @@ def test_the_chain_keeps_its_share_and_its_state() -> None:
 
 
 def test_the_divergence_of_slabs_is_that_of_torch_and_of_quadrature() -> None:
-    posterior, prior = spike_slab(), LaplacePrior(mean=1.2, scale=0.4)
+    posterior, prior = spike_slab(), LaplacePrior(mean=1.2, scale=0.4, drift=math.inf)
     ours = Laplace(posterior.mean, posterior.log_scale.exp())
     theirs = Laplace(torch.tensor(1.2, dtype=torch.float64), torch.tensor(0.4, dtype=torch.float64))
     expected = (posterior.probabilities * kl_divergence(ours, theirs)).sum((0, -1))
@@ -123,6 +129,37 @@ def test_the_divergence_of_slabs_is_that_of_torch_and_of_quadrature() -> None:
 
     exact = integrate.quad(integrand, -15, 15, points=[0.7, 1.2], limit=200)[0]
     assert one.kl_slabs(prior).item() == pytest.approx(exact, abs=1e-8)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.05, 1.3])
+@pytest.mark.parametrize("other", [0.0, 1e-3, 0.399, 0.4, 0.41, 0.7])
+def test_the_mean_distance_of_two_laplace_variables_is_that_of_quadrature(apart: float, other: float) -> None:
+    def integrand(x: float) -> float:
+        # The mean distance of a number from the other variable, in closed form; the density of the first is b = 0.4.
+        away = abs(x - apart)
+        return math.exp(-abs(x) / 0.4) / 0.8 * (away + (other * math.exp(-away / other) if other else 0.0))
+
+    points = [0.0, apart, apart - other, apart + other]
+    exact = integrate.quad(integrand, -20, 20, points=points, limit=400)[0]
+    given = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (apart, 0.4, other)]
+    ours = _mean_distance(*given)
+    assert ours.item() == pytest.approx(exact, rel=2e-5, abs=1e-7)  # within 1 % of each other, scales count as equal
+    ours.backward()
+    assert all(bool(number.grad.isfinite()) for number in given)  # type: ignore[union-attr]
+
+
+def test_monte_carlo_meets_the_divergence_of_slabs_that_keep_their_speed() -> None:
+    prior, count = LaplacePrior(mean=1.1, scale=0.4, drift=0.15), 200_000
+    logits, mean, log_scale = (random(4, 1, 2, seed=seed) for seed in (1, 2, 3))
+    one = SpikeSlabPosterior(logits, 1 + 0.3 * mean, 0.3 * log_scale - 1.5)
+    many = SpikeSlabPosterior(*(part.expand(4, count, 2) for part in (one.logits, one.mean, one.log_scale)))
+    spikes, slabs = many.spikes(0.5, seeded(), hard=True), many.slabs(seeded(1))
+    log_q = Laplace(many.mean, many.log_scale.exp()).log_prob(slabs)
+    anew = Laplace(torch.tensor(1.1).double(), torch.tensor(0.4).double()).log_prob(slabs)
+    kept = Laplace(slabs[:-1], torch.tensor(0.15).double()).log_prob(slabs[1:])
+    log_p = torch.cat([anew[:1], torch.where(spikes[:-1] > 0, kept, anew[1:])])
+    drawn = (spikes * (log_q - log_p)).sum((0, -1))
+    assert abs(float(drawn.mean()) - float(one.kl_slabs(prior)[0])) < 5 * float(drawn.std()) / math.sqrt(count)
 
 
 def test_slabs_whose_spikes_are_off_cost_nothing() -> None:
@@ -177,6 +214,7 @@ def test_monte_carlo_meets_the_divergence_of_spikes_and_slabs() -> None:
         (lambda: SpikeChain(on=0.0), r"`on` must lie in \(0, 1\), got 0.0"),
         (lambda: SpikeChain(keep=1.0), r"`keep` must lie in \[0, 1\), got 1.0"),
         (lambda: LaplacePrior(scale=0.0), "`scale` must be"),
+        (lambda: LaplacePrior(drift=-0.1), "`drift` must be a number > 0, or infinite, got -0.1"),
         (lambda: LaplacePrior(mean=math.inf), "`mean` must be finite"),
         (lambda: CategoricalPosterior(torch.zeros(1, 2)).relaxed(0.0), "`temperature` must be"),
         (lambda: spike_slab().spikes(-1.0), "`temperature` must be"),
