@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flowdis._checks import check_choice, check_finite, check_images
+from flowdis._checks import check_choice, check_finite, check_images, check_positive
 from flowdis._types import Images
 from flowdis.baselines.directions import classifier_normals, mean_differences
 from flowdis.fields import FieldBank
@@ -20,6 +21,8 @@ from flowdis.training.calibration import Measure, calibrated, decoded_attributes
 from flowdis.training.matching import AttributeConfig, match_attributes
 
 __all__ = ["AttributeFlows", "fit_attribute_flows"]
+
+_PARTS = 6  # amounts in a period: a chord of a sixth of a circle is near its arc
 
 _Stills = Float[Tensor, "N C H W"]
 _Labels = Int[Tensor, "labelled"]  # with a name of its own, so that a wrong number is told as a value
@@ -53,6 +56,7 @@ def fit_attribute_flows(
     *,
     labels: _Labels | None = None,
     units: Mapping[str, str] | None = None,
+    periods: Mapping[str, float] | None = None,
     measure: Measure | None = None,
     config: AttributeConfig | None = None,
     quiet: bool = True,
@@ -74,6 +78,8 @@ def fit_attribute_flows(
         attributes: For each attribute its values (N): bools or two values, whole numbers of an order, or any numbers.
         labels: What must not change, such as the class of a digit, with shape (N); only images of one label are paired.
         units: The names of the attributes' natural units.
+        periods: By attribute, after how much it comes back to where it was, such as 360 for a hue in degrees; those
+            that are not named never do. An amount of such a one is a sixth of its period.
         measure: What measures attributes, images (B, C, H, W) to a mapping of names to values (B).
         config: The settings.
         quiet: Whether to show no progress bar.
@@ -91,13 +97,16 @@ def fit_attribute_flows(
         Lipman et al. 2023, Flow Matching, arXiv 2210.02747; Pooladian et al. 2023, arXiv 2304.14772, for the couplings.
     """
     config = config or AttributeConfig()
-    values, natural = _checked(images, attributes, labels, units, model)
+    values, natural = _checked(images, attributes, labels, units, periods or {}, model)
     names = tuple(natural)
     codes = _codes(model, images)
     sizes = torch.tensor([natural[name].size for name in names], dtype=values.dtype)
     scaled = ((values - values.mean(0)) / sizes).to(codes)
+    lengths = torch.tensor([(periods or {}).get(name, math.inf) for name in names], dtype=values.dtype) / sizes
     generator = torch.Generator().manual_seed(config.seed)
-    matched = match_attributes(names, codes, scaled, groups=labels, config=config, generator=generator, quiet=quiet)
+    matched = match_attributes(
+        names, codes, scaled, groups=labels, periods=lengths, config=config, generator=generator, quiet=quiet
+    )
     banks: dict[str, FieldBank] = {
         "flow": matched.bank,
         "mean_difference": mean_differences(names, codes, scaled),
@@ -105,11 +114,11 @@ def fit_attribute_flows(
     }
     some = torch.randperm(len(codes), generator=generator)[: config.calibrated]
     if measure is None:
-        read = regressed_attributes(codes, scaled)
+        read = regressed_attributes(codes, scaled, periods=lengths)
     else:
         read = decoded_attributes(with_fields(model, matched.bank, natural), measure, values.mean(0), sizes)
     made = {
-        name: calibrated(with_fields(model, fields, natural), codes[some], scaled[some], read)
+        name: calibrated(with_fields(model, fields, natural), codes[some], scaled[some], read, periods=lengths)
         for name, fields in banks.items()
     }
     return AttributeFlows(**made, errors=matched.errors)
@@ -120,6 +129,7 @@ def _checked(
     attributes: Mapping[str, Tensor],
     labels: Tensor | None,
     units: Mapping[str, str] | None,
+    periods: Mapping[str, float],
     model: LatentFlow,
 ) -> tuple[Tensor, dict[str, Unit]]:
     """The attributes (N, K), and the unit of each, whose size is what an amount is worth."""
@@ -129,6 +139,8 @@ def _checked(
         raise ValueError("`attributes` must name at least one, got none")
     for name in units or {}:
         check_choice("units", name, tuple(attributes))
+    for name, period in periods.items():
+        check_positive(f"periods[{check_choice('periods', name, tuple(attributes))!r}]", period)
     if labels is not None and labels.shape != (count,):
         raise ValueError(f"`labels` must have shape ({count},), got {tuple(labels.shape)}")
     columns, natural = [], {}
@@ -141,6 +153,7 @@ def _checked(
         if len(levels) < 2:
             raise ValueError(f"`attributes` must differ between images, got a single value of {name!r}")
         size = levels[1] - levels[0] if len(levels) == 2 else column.std()
+        size = periods[name] / _PARTS if name in periods else size
         columns.append(column)
         natural[name] = Unit((units or {}).get(name, name), float(size))
     return torch.stack(columns, -1), natural

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from flowdis.models import LatentFlow
 from flowdis.models.sharing import with_fields
+from flowdis.training.couplings import differences
 
 __all__ = ["Measure", "calibrated", "decoded_attributes", "regressed_attributes", "responses"]
 
@@ -33,6 +36,7 @@ def responses(
     attributes: _Attributes,
     read: _Reader,
     *,
+    periods: Float[Tensor, "K"] | None = None,
     amounts: Sequence[float] = (0.5, 1.0),
 ) -> _Responses:
     r"""How far each attribute moves per amount of each flow, (K, K): entry (k, l) is of attribute l by flow k.
@@ -47,11 +51,17 @@ def responses(
         codes: The codes that are moved, with shape (N, D).
         attributes: Their attributes in amounts, with shape (N, K).
         read: What reads the K attributes (N, K) off codes (N, D), in amounts.
+        periods: The attributes' periods (K), infinite for those without; none have one where left out.
         amounts: The steps h, ascending.
     """
     times = torch.tensor([h / amounts[-1] for h in amounts], dtype=torch.float64)
     before, rows = read(codes), []
     low, high = attributes.amin(0), attributes.amax(0)
+    if periods is not None:  # what comes back has no ends
+        low, high = (
+            low.where(periods.isinf().to(low.device), -torch.inf),
+            high.where(periods.isinf().to(high.device), torch.inf),
+        )
     for index, flow in enumerate(model.flows()):
         own = attributes[:, index]
         top, bottom = torch.zeros_like(before[0]), torch.zeros_like(before[0, 0])
@@ -60,13 +70,20 @@ def responses(
             for amount, end in zip(amounts, ends, strict=True):
                 asked = own + sign * amount
                 inside = ((asked >= low[index] - 1e-6) & (asked <= high[index] + 1e-6)).to(before)
-                top += sign * amount * (inside @ (read(end) - before))
+                top += sign * amount * (inside @ differences(read(end), before, periods))
                 bottom += amount**2 * inside.sum()
         rows.append(top / bottom)
     return torch.stack(rows)
 
 
-def calibrated(model: LatentFlow, codes: _Codes, attributes: _Attributes, read: _Reader) -> LatentFlow:
+def calibrated(
+    model: LatentFlow,
+    codes: _Codes,
+    attributes: _Attributes,
+    read: _Reader,
+    *,
+    periods: Float[Tensor, "K"] | None = None,
+) -> LatentFlow:
     """The model, with units whose sizes are what amounts of its flows are worth on average.
 
     Arguments:
@@ -74,8 +91,9 @@ def calibrated(model: LatentFlow, codes: _Codes, attributes: _Attributes, read: 
         codes: The codes that are edited to find out, with shape (N, D).
         attributes: Their attributes in amounts, with shape (N, K).
         read: What reads the K attributes (N, K) off codes, in amounts.
+        periods: The attributes' periods (K), as of `responses`.
     """
-    moved = responses(model, codes, attributes, read).diagonal()
+    moved = responses(model, codes, attributes, read, periods=periods).diagonal()
     units = {}
     for (name, unit), response in zip(model.units.items(), moved.tolist(), strict=True):
         if response > _LEAST:
@@ -106,20 +124,36 @@ def decoded_attributes(model: LatentFlow, measure: Measure, offsets: Tensor, siz
     return read
 
 
-def regressed_attributes(codes: _Codes, attributes: _Attributes) -> _Reader:
-    """What reads attributes (N, K) off codes (N, D) by smooth regressions, fitted to known ones."""
+def regressed_attributes(
+    codes: _Codes, attributes: _Attributes, *, periods: Float[Tensor, "K"] | None = None
+) -> _Reader:
+    """What reads attributes (N, K) off codes (N, D) by smooth regressions, fitted to known ones.
+
+    Of attributes that come back, sine and cosine are regressed, and the angle between them is read.
+    """
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
 
     inputs = codes.double().cpu().numpy()
+    known = attributes.double().cpu()
+    lengths = torch.full((known.shape[1],), torch.inf) if periods is None else periods
+    turns = [None if math.isinf(length) else float(length) / (2 * math.pi) for length in lengths.tolist()]
+
+    def fit(column: Tensor) -> Any:
+        return make_pipeline(StandardScaler(), SVR(C=10.0)).fit(inputs, column.numpy())
+
     fitted = [
-        make_pipeline(StandardScaler(), SVR(C=10.0)).fit(inputs, column.double().cpu().numpy())
-        for column in attributes.unbind(-1)
+        (fit(column),) if turn is None else (fit((column / turn).sin()), fit((column / turn).cos()))
+        for turn, column in zip(turns, known.unbind(-1), strict=True)
     ]
 
     def read(moved: Tensor) -> Tensor:
-        found = [torch.from_numpy(one.predict(moved.double().cpu().numpy())) for one in fitted]
+        seen = moved.double().cpu().numpy()
+        found = []
+        for turn, parts in zip(turns, fitted, strict=True):
+            values = [torch.from_numpy(part.predict(seen)) for part in parts]
+            found.append(values[0] if turn is None else turn * torch.atan2(*values))
         return torch.stack(found, -1).to(moved)
 
     return read

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from flowdis._checks import check_positive
 
-__all__ = ["CodePairs", "couple_codes"]
+__all__ = ["CodePairs", "couple_codes", "differences"]
 
 _Codes = Float[Tensor, "N D"]
 _Attributes = Float[Tensor, "N K"]
@@ -37,10 +37,31 @@ class CodePairs:
         return len(self.start)
 
 
+def differences(end: Tensor, start: Tensor, periods: Tensor | None = None) -> Tensor:
+    """By how much attributes differ, `end` less `start` (*, K): the short way round those that have a period.
+
+    Arguments:
+        end: The attributes after, with shape (*, K).
+        start: The attributes before, with shape (*, K), or broadcast with `end`.
+        periods: The periods (K), infinite for attributes without; none have one where left out.
+
+    Example:
+        >>> differences(torch.tensor([350.0, 8.0]), torch.tensor([10.0, 2.0]), torch.tensor([360.0, torch.inf]))
+        tensor([-20.,   6.])
+    """
+    gaps = end - start
+    if periods is None:
+        return gaps
+    periods = periods.to(gaps)
+    turns = (gaps / periods).round()  # 0 where there is no period
+    return torch.where(periods.isinf(), gaps, gaps - turns * periods)
+
+
 def couple_codes(
     codes: _Codes,
     attributes: _Attributes,
     *,
+    periods: Float[Tensor, "K"] | None = None,
     groups: _Groups | None = None,
     batch_size: int = 512,
     rounds: int = 8,
@@ -64,6 +85,7 @@ def couple_codes(
     Arguments:
         codes: The codes, with shape (N, D).
         attributes: Their attributes in comparable units, with shape (N, K).
+        periods: Their periods (K), infinite for those without; none have one where left out. See `differences`.
         groups: What must not change, such as a class, with shape (N): only codes of one group are paired.
         batch_size: How many codes are coupled at a time.
         rounds: How often all codes are paired, for each attribute.
@@ -92,9 +114,9 @@ def couple_codes(
         for group in members:
             for _ in range(rounds):
                 for starts in group[torch.randperm(len(group), generator=generator)].split(batch_size):
-                    kept, ends = _partners(attributes, starts, group, index, reach, tolerance, generator)
+                    kept, ends = _partners(attributes, starts, group, index, reach, tolerance, periods, generator)
                     if len(kept):
-                        order = _exchange(whitened, attributes, kept, ends, index, hold)
+                        order = _exchange(whitened, attributes, kept, ends, index, hold, periods)
                         pairs.append((kept, ends[order], index))
     if not pairs:
         raise ValueError("`attributes` must differ within at least one group, got none that do")
@@ -108,10 +130,11 @@ def _partners(
     index: int,
     reach: float,
     tolerance: float,
+    periods: Tensor | None,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """The starts that have partners in the pool, and one for each, drawn at random."""
-    gaps = attributes[starts].unsqueeze(1) - attributes[pool]
+    gaps = differences(attributes[starts].unsqueeze(1), attributes[pool], periods)
     widths = torch.full((attributes.shape[1],), tolerance, dtype=gaps.dtype)
     widths[index] = reach
     scores = -0.5 * (gaps / widths).square().sum(-1)
@@ -124,12 +147,20 @@ def _partners(
     return starts[has], pool[torch.multinomial(weights, 1, generator=generator)[:, 0]]
 
 
-def _exchange(whitened: Tensor, attributes: Tensor, starts: Tensor, ends: Tensor, index: int, hold: float) -> Tensor:
+def _exchange(
+    whitened: Tensor,
+    attributes: Tensor,
+    starts: Tensor,
+    ends: Tensor,
+    index: int,
+    hold: float,
+    periods: Tensor | None,
+) -> Tensor:
     """Which of the ends goes to each of the starts, at the least cost."""
     wanted = attributes[starts]
     wanted[:, index] = attributes[ends, index]
     cost = torch.cdist(whitened[starts], whitened[ends]).square()
-    cost = cost + hold**2 * torch.cdist(wanted, attributes[ends]).square()
+    cost = cost + hold**2 * differences(wanted.unsqueeze(1), attributes[ends], periods).square().sum(-1)
     return _assignment(cost)
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from flowdis._checks import check_choice, check_finite, check_floating, check_last, check_positive
 from flowdis.fields import FIELDS, FieldBank
 from flowdis.objectives.flow_matching import matching_error
-from flowdis.training.couplings import CodePairs, couple_codes
+from flowdis.training.couplings import CodePairs, couple_codes, differences
 
 __all__ = ["AttributeConfig", "MatchedFields", "match_attributes"]
 
@@ -92,6 +92,7 @@ def match_attributes(
     attributes: _Attributes,
     *,
     groups: _Groups | None = None,
+    periods: Float[Tensor, "K"] | None = None,
     config: AttributeConfig | None = None,
     generator: torch.Generator | None = None,
     quiet: bool = True,
@@ -106,6 +107,8 @@ def match_attributes(
         codes: The codes, with shape (N, D), each entry of about unit spread: fields start with speeds for such.
         attributes: Their attributes, with shape (N, K), in units in which a usual difference is about 1.
         groups: What must not change, with shape (N): only codes of one group are paired.
+        periods: The periods of attributes that come back to where they were (K), in the same units, infinite for the
+            others; pairs differ by the short way round.
         config: The settings.
         generator: Where all randomness comes from, on the CPU; of the settings' seed where left out.
         quiet: Whether to show no progress bar.
@@ -123,6 +126,7 @@ def match_attributes(
         codes.cpu(),
         attributes.cpu(),
         groups=None if groups is None else groups.cpu(),
+        periods=periods,
         batch_size=config.coupled,
         rounds=config.rounds,
         reach=config.reach,
@@ -136,14 +140,15 @@ def match_attributes(
     kind: Callable[..., FieldBank] = FIELDS[config.field]
     bank = kind(names, codes.shape[-1], generator=generator, **config.field_options).to(codes)
     scale = codes.std(0).clamp(min=1e-12)
-    _descend(bank, codes, attributes, pairs, scale, config, generator, quiet)
-    return MatchedFields(bank, _errors(bank, codes, attributes, pairs, scale, generator))
+    _descend(bank, codes, attributes, periods, pairs, scale, config, generator, quiet)
+    return MatchedFields(bank, _errors(bank, codes, attributes, periods, pairs, scale, generator))
 
 
 def _descend(
     bank: FieldBank,
     codes: Tensor,
     attributes: Tensor,
+    periods: Tensor | None,
     pairs: CodePairs,
     scale: Tensor,
     config: AttributeConfig,
@@ -156,7 +161,7 @@ def _descend(
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / 50)
         drawn = torch.randint(len(pairs), (config.pairs,), generator=generator)
-        error = _error(bank, codes, attributes, pairs, drawn, scale, generator)
+        error = _error(bank, codes, attributes, periods, pairs, drawn, scale, generator)
         optimizer.zero_grad(set_to_none=True)
         error.mean().backward()
         optimizer.step()
@@ -167,6 +172,7 @@ def _errors(
     bank: FieldBank,
     codes: Tensor,
     attributes: Tensor,
+    periods: Tensor | None,
     pairs: CodePairs,
     scale: Tensor,
     generator: torch.Generator,
@@ -176,7 +182,7 @@ def _errors(
     for index, name in enumerate(bank.names):
         own = (pairs.attribute == index).nonzero()[:, 0]
         drawn = own[torch.randperm(len(own), generator=generator)[:_CHECKED]]
-        left = _error(bank, codes, attributes, pairs, drawn, scale, generator)
+        left = _error(bank, codes, attributes, periods, pairs, drawn, scale, generator)
         still = ((codes[pairs.end[drawn]] - codes[pairs.start[drawn]]) / scale).square().sum(-1)
         errors[name] = float(left.mean() / still.mean())
     return errors
@@ -186,6 +192,7 @@ def _error(
     bank: FieldBank,
     codes: Tensor,
     attributes: Tensor,
+    periods: Tensor | None,
     pairs: CodePairs,
     drawn: Tensor,
     scale: Tensor,
@@ -193,6 +200,6 @@ def _error(
 ) -> Tensor:
     start, end = pairs.start[drawn], pairs.end[drawn]
     # With what the others still differ by: left out, the fields of correlated attributes would lean on each other.
-    amounts = attributes[end] - attributes[start]
+    amounts = differences(attributes[end], attributes[start], periods)
     times = torch.rand(len(drawn), generator=generator).to(codes)
     return matching_error(bank, codes[start], codes[end], amounts, times, scale=scale)

@@ -91,6 +91,35 @@ def test_a_linear_field_finds_the_turn_that_holds_the_radius() -> None:
     torch.testing.assert_close(turn, torch.tensor([[0.0, -1.0], [1.0, 0.0]]), rtol=0, atol=0.15)
 
 
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_linear_field_goes_round_an_attribute_that_comes_back(measured: bool) -> None:
+    generator = torch.Generator().manual_seed(1)
+    degrees = 360 * torch.rand(600, generator=generator)
+    radius = 0.2 + 0.2 * torch.rand(600, generator=generator)
+    angle = torch.deg2rad(degrees)
+    codes = torch.stack([angle.cos(), angle.sin()], -1) * radius.unsqueeze(1)
+    config = AttributeConfig(field="linear", field_options={}, reach=0.5, rounds=2, hold=20.0, **QUICK)
+
+    def read(images: Tensor) -> dict[str, Tensor]:
+        place = images.flatten(1) - 0.5
+        return {"angle": torch.rad2deg(torch.atan2(place[:, 1], place[:, 0])) % 360, "radius": place.norm(dim=1)}
+
+    with pytest.warns(UserWarning, match="its unit is what it ought to be"):  # no direction goes round
+        found = fit_attribute_flows(
+            pixels(2),
+            pictures(codes),
+            {"angle": degrees, "radius": radius},
+            periods={"angle": 360.0},
+            measure=read if measured else None,
+            config=config,
+        )
+    turn = found.flow.flows("angle")[0]
+    images = pictures(codes[:50])
+    before, after = (read(edit(found.flow, images, turn(value))) for value in (0.0, 300.0))
+    error = (after["angle"] - before["angle"] - 300 + 180) % 360 - 180
+    assert float(error.abs().mean()) < 20 and float((after["radius"] / before["radius"] - 1).abs().mean()) < 0.1
+
+
 def test_two_values_give_a_flow_from_one_to_the_other_within_each_label() -> None:
     generator = torch.Generator().manual_seed(2)
     labels, smiling = torch.randint(2, (2, 400), generator=generator)
@@ -126,6 +155,8 @@ BAD = {
     "short": ({"a": torch.arange(3.0)}, {}, "`attributes` must have shape \\(8,\\)"),
     "constant": ({"a": torch.ones(8)}, {}, "got a single value of 'a'"),
     "nan": ({"a": torch.tensor([math.nan] + [1.0] * 7)}, {}, "must be finite"),
+    "period": ({"a": torch.arange(8.0)}, {"periods": {"a": 0.0}}, r"`periods\['a'\]` must be"),
+    "periods": ({"a": torch.arange(8.0)}, {"periods": {"b": 1.0}}, "`periods` must be one of a"),
     "unit": ({"a": torch.arange(8.0)}, {"units": {"b": "metre"}}, "`units` must be one of a"),
     "labels": (
         {"a": torch.arange(8.0)},

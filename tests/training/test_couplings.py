@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from flowdis.training.couplings import _assignment, couple_codes
+from flowdis.training.couplings import _assignment, couple_codes, differences
 
 
 def world(count: int = 300) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Generator]:
@@ -72,3 +72,19 @@ def test_numbers_must_be_positive(name: str) -> None:
     codes, attributes, _, generator = world(10)
     with pytest.raises(ValueError, match=f"`{name}` must be"):
         couple_codes(codes, attributes, generator=generator, **{name: 0})
+
+
+def test_differences_are_the_short_way_round_and_pairs_too() -> None:
+    periods = torch.tensor([6.0, torch.inf])
+    end, start = torch.tensor([[5.5, 5.5], [0.5, 0.5], [2.0, 2.0]]), torch.tensor([[0.5, 0.5], [5.5, 5.5], [0.0, 0.0]])
+    assert differences(end, start, periods).tolist() == [[-1.0, 5.0], [1.0, -5.0], [2.0, 2.0]]
+    assert torch.equal(differences(end, start), end - start)
+    generator = torch.Generator().manual_seed(0)
+    attributes = torch.rand(300, 2, generator=generator) * 6
+    codes = torch.cat([(attributes[:, :1]).cos(), attributes[:, :1].sin(), attributes[:, 1:]], -1)
+    pairs = couple_codes(codes, attributes, periods=periods, batch_size=100, rounds=2, generator=generator)
+    gaps = differences(attributes[pairs.end], attributes[pairs.start], periods)
+    plain = attributes[pairs.end] - attributes[pairs.start]
+    own = pairs.attribute == 0
+    assert float(gaps[own, 0].abs().max()) <= 3.0 and float(plain[own, 0].abs().max()) > 4.5  # some go over the top
+    assert float(gaps[own, 1].abs().mean()) < 0.3 * float(gaps[own, 0].abs().mean())
