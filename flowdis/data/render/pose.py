@@ -20,7 +20,8 @@ _Vectors = Float[Tensor, "U 3"]
 
 def lit(cosines: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """The brightness of a surface by Lambert's law, above an ambient term, given normal . light."""
-    return cosines.clamp_min(0) * _DIFFUSE + _AMBIENT
+    # Of a pixel that holds a whole limb of a ball, the smoothed cosine may pass 1.
+    return cosines.clamp(0, 1) * _DIFFUSE + _AMBIENT
 
 
 def pixelwise(values: Shaped[Tensor, "*batch"]) -> Shaped[Tensor, "*batch 1 1"]:

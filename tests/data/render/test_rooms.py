@@ -164,6 +164,15 @@ def test_rendering_is_repeatable_and_leaves_values_alone(generator):
     assert torch.equal(first, render_rooms(values.requires_grad_())) and torch.equal(kept, values)
 
 
+def test_images_of_few_pixels_have_no_values_beyond_white():
+    data = rooms(image_size=16)
+    values = torch.tensor(
+        [[216.0, 324.0, 36.0, 0.89, shape, angle] for shape in (2.0, 3.0) for angle in range(-30, 31)]
+    )
+    images = data.at(values)
+    assert float(images.min()) >= 0 and float(images.max()) <= 1
+
+
 @pytest.mark.parametrize("size", [8, 28, 65])
 def test_any_size_shows_the_same_room(size):
     """Images of two sizes, averaged over quarters."""
