@@ -114,7 +114,7 @@ def draw(models: dict[str, fd.LatentFlow], images: Tensor, known: dict[str, Tens
     """Strips: for each attribute and digit, edits by each model in rows, from least to most."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(len(models), len(known), figsize=(11, 8), squeeze=False)
+    figure, axes = plt.subplots(len(models), len(known), figsize=(8, 9), squeeze=False)
     for row, (label, model) in zip(axes, models.items(), strict=True):
         for axis, flow in zip(row, model.flows(*known), strict=True):
             steps = torch.linspace(-SPAN, SPAN, 7) * known[flow.name].std()
