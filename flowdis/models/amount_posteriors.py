@@ -104,15 +104,15 @@ class SpikeChain:
 
 @dataclass(frozen=True)
 class LaplacePrior:
-    """The prior of slabs: speeds with density exp(-|g - mean| / scale) / (2 scale), which tend to stay as they are.
+    """The prior of slabs: speeds with density exp(-|g - mean| / scale) / (2 scale), which may tend to stay as they are.
 
-    At the first of the steps in which a transformation moves its speed is drawn anew; at each one after, it has the
-    density exp(-|g - g'| / drift) / (2 drift) about the speed g' of the step before.
+    Where `drift` is finite, a speed is drawn anew at the first of the steps in which a transformation moves, and at each
+    one after has the density exp(-|g - g'| / drift) / (2 drift) about the speed g' of the step before.
 
     Arguments:
         mean: The usual speed, in amounts per step.
         scale: The mean distance from it.
-        drift: The mean change from step to step; infinite where all steps are drawn anew.
+        drift: The mean change from step to step; infinite where speeds of all steps are drawn anew.
 
     Raises:
         ValueError: if `mean` is not finite, or `scale` or `drift` is not positive.
@@ -120,7 +120,7 @@ class LaplacePrior:
 
     mean: float = 1.0
     scale: float = 0.3
-    drift: float = 0.1
+    drift: float = math.inf
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.mean):

@@ -126,9 +126,8 @@ class SparseBound(Objective):
         temperatures: The first temperature of relaxed spikes, and the last.
         annealed: The share of the budget over which it falls, exponentially, and `entropy`, evenly, to nothing.
         hard: Whether spikes are rounded in training too, with the gradient of the relaxed ones.
-        warm: The share of the budget over which all speeds are the usual one; over as long again slabs come into play.
-            So which transformations move is settled before how fast, and a flow learns to run alike everywhere: speeds
-            that are free from the start are told with its quicker and slower places in them.
+        warm: The share of the budget over which slabs come into play; at first all speeds are the usual one, so that
+            which transformations move is settled before how fast.
         steps: How many steps of longer recordings are seen at a time; whole sequences where left out.
 
     Raises:
@@ -179,7 +178,7 @@ class SparseBound(Objective):
             raise ValueError(f"`batch` must hold all frames of its sequences, got {seen}")
         posterior: SpikeSlabPosterior = _inferring(model)(batch.frames)
         spikes = posterior.spikes(_temperature(self.temperatures, self.annealed, progress), generator, hard=self.hard)
-        free = min(1.0, max(0.0, progress / self.warm - 1)) if self.warm else 1.0
+        free = min(1.0, progress / self.warm) if self.warm else 1.0
         speeds = self.slab.mean + free * (posterior.slabs(generator) - self.slab.mean)
         times = torch.arange(len(batch.frames)).to(batch.frames)
         moved = SequenceBatch(model.names, batch.frames, times, spikes * speeds, batch.length)

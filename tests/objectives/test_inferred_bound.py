@@ -140,12 +140,11 @@ def test_being_sure_costs_less_and_less_in_spreads_of_the_reconstruction(objecti
 def test_slabs_come_into_play_as_training_goes_on() -> None:
     batch = sequences().sample(5, generator=seeded())
     trained = model("none")
-    objective = SparseBound(warm=0.25, kl_spikes=0.0, balance=0.0, entropy=0.0)
-    losses = [objective(trained, batch, generator=seeded(1), progress=p) for p in (0.0, 0.25, 0.5, 1.0)]
-    for early in losses[:2]:
-        paid = early.loss - sum(early.terms[name].mean() for name in ("reconstruction", "kl_initial", "kl_path"))
-        assert abs(float(paid.detach())) < 1e-3  # nothing is paid yet
-    assert not torch.equal(losses[0].terms["reconstruction"], losses[2].terms["reconstruction"])
+    objective = SparseBound(warm=0.5, kl_spikes=0.0, balance=0.0, entropy=0.0)
+    losses = [objective(trained, batch, generator=seeded(1), progress=p) for p in (0.0, 0.5, 1.0)]
+    first = losses[0].loss - sum(losses[0].terms[name].mean() for name in ("reconstruction", "kl_initial", "kl_path"))
+    assert abs(float(first.detach())) < 1e-3  # nothing is paid yet
+    assert not torch.equal(losses[0].terms["reconstruction"], losses[1].terms["reconstruction"])
 
 
 def test_how_far_asks_for_one_transformation() -> None:
