@@ -104,10 +104,10 @@ class SpikeChain:
 
 @dataclass(frozen=True)
 class LaplacePrior:
-    """The prior of slabs: speeds with density exp(-|g - mean| / scale) / (2 scale), which may tend to stay as they are.
+    """The prior of slabs: speeds with density exp(-|g - mean| / scale) / (2 scale), which may tend to stay.
 
-    Where `drift` is finite, a speed is drawn anew at the first of the steps in which a transformation moves, and at each
-    one after has the density exp(-|g - g'| / drift) / (2 drift) about the speed g' of the step before.
+    Where `drift` is finite, a speed is drawn anew at the first of the steps in which a transformation moves, and at
+    each one after has the density exp(-|g - g'| / drift) / (2 drift) about the speed g' of the step before.
 
     Arguments:
         mean: The usual speed, in amounts per step.
