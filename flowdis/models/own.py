@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -211,8 +212,8 @@ def _kind(value: Any) -> str:
 
 
 def _like(module: nn.Module, tensor: Tensor) -> Tensor:
-    """The tensor in the dtype and on the device of the module's first parameter, where it has one."""
-    first = next((p for p in module.parameters() if p.is_floating_point()), None)
+    """The tensor in the dtype and on the device of the module's first parameter or buffer, where it has one."""
+    first = next((t for t in chain(module.parameters(), module.buffers()) if t.is_floating_point()), None)
     return tensor if first is None else tensor.to(first)
 
 

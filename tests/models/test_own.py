@@ -238,3 +238,15 @@ def test_configs_of_own_models_are_checked() -> None:
     ):
         with pytest.raises(ValueError, match=told):
             replace(small_config(), **changes)
+
+
+def test_modules_of_buffers_alone_are_tried_in_their_own_dtype() -> None:
+    class Projection(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("rows", torch.eye(12, 4, dtype=torch.float64))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return images.flatten(1) @ self.rows
+
+    assert encoder_shape(Projection(), (3, 2, 2)) == (4,)
