@@ -12,7 +12,7 @@ from torch import Tensor
 
 from flowdis._checks import check_positive
 
-__all__ = ["CodePairs", "couple_codes", "differences"]
+__all__ = ["Coupling", "couple_codes", "differences"]
 
 _Codes = Float[Tensor, "N D"]
 _Attributes = Float[Tensor, "N K"]
@@ -20,7 +20,7 @@ _Groups = Int[Tensor, "N"]
 
 
 @dataclass(frozen=True, eq=False)
-class CodePairs:
+class Coupling:
     """Pairs of codes, by where they stand.
 
     Arguments:
@@ -69,7 +69,7 @@ def couple_codes(
     tolerance: float = 0.25,
     hold: float = 4.0,
     generator: torch.Generator,
-) -> CodePairs:
+) -> Coupling:
     r"""Pairs codes at different values of one attribute at a time, the others nearly equal.
 
     Of each minibatch of codes, each is first given a partner at random, whose attribute k differs by up to about
@@ -174,6 +174,6 @@ def _assignment(cost: Tensor) -> Tensor:
     return torch.from_numpy(plan).argmax(1)
 
 
-def _joined(pairs: Sequence[tuple[Tensor, Tensor, int]]) -> CodePairs:
+def _joined(pairs: Sequence[tuple[Tensor, Tensor, int]]) -> Coupling:
     which = torch.cat([torch.full_like(starts, index) for starts, _, index in pairs])
-    return CodePairs(torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs]), which)
+    return Coupling(torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs]), which)

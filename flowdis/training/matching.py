@@ -16,7 +16,7 @@ from tqdm import tqdm
 from flowdis._checks import check_choice, check_finite, check_floating, check_last, check_positive
 from flowdis.fields import FIELDS, FieldBank
 from flowdis.objectives.flow_matching import matching_error
-from flowdis.training.couplings import CodePairs, couple_codes, differences
+from flowdis.training.couplings import Coupling, couple_codes, differences
 
 __all__ = ["AttributeConfig", "MatchedFields", "match_attributes"]
 
@@ -149,7 +149,7 @@ def _descend(
     codes: Tensor,
     attributes: Tensor,
     periods: Tensor | None,
-    pairs: CodePairs,
+    pairs: Coupling,
     scale: Tensor,
     config: AttributeConfig,
     generator: torch.Generator,
@@ -173,7 +173,7 @@ def _errors(
     codes: Tensor,
     attributes: Tensor,
     periods: Tensor | None,
-    pairs: CodePairs,
+    pairs: Coupling,
     scale: Tensor,
     generator: torch.Generator,
 ) -> dict[str, float]:
@@ -193,7 +193,7 @@ def _error(
     codes: Tensor,
     attributes: Tensor,
     periods: Tensor | None,
-    pairs: CodePairs,
+    pairs: Coupling,
     drawn: Tensor,
     scale: Tensor,
     generator: torch.Generator,
