@@ -146,7 +146,8 @@ def main() -> None:
         {"weight": train.weight, "slant": train.slant},
         labels=train.character,
         units=UNITS,
-        config=AttributeConfig(seed=chosen.seed),
+        # A font is as often bold italic as not, so that attributes need little holding.
+        config=AttributeConfig(seed=chosen.seed, hold=1.0),
         quiet=False,
     )
     table = judge(fitted.models(), test)
