@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from flowdis.data.batch import SequenceBatch
 
-__all__ = ["Bound", "Draw", "Objective"]
+__all__ = ["Bound", "Draw", "Objective", "ramp"]
 
 Draw = Callable[[int], SequenceBatch]
 
@@ -108,3 +108,8 @@ class Objective(ABC):
             draw: Draws so many whole sequences, the same ones whenever training ends.
         """
         return None
+
+
+def ramp(share: float, progress: float) -> float:
+    """How far something has come that goes from 0 to 1 over the first share of the budget; 1 where the share is 0."""
+    return min(1.0, progress / share) if share else 1.0

@@ -20,7 +20,7 @@ from flowdis.models.amount_posteriors import (
     SpikeSlabPosterior,
     collapse,
 )
-from flowdis.objectives.base import Bound, Draw, Objective
+from flowdis.objectives.base import Bound, Draw, Objective, ramp
 from flowdis.objectives.flow_bound import Weights, bound
 
 __all__ = ["SparseBound", "WeakBound", "how_far"]
@@ -91,7 +91,7 @@ class WeakBound(Objective):
         result = bound(model, moved, weights=self.weights, solver=Solver(steps=self.solver_steps), generator=generator)
         divergence, imbalance = posterior.kl(), posterior.imbalance()
         terms = {**result.terms, "kl_amounts": divergence, "balance": imbalance.expand_as(divergence)}
-        entropy = self.entropy * (1 - _annealed(self.annealed, progress))
+        entropy = self.entropy * (1 - ramp(self.annealed, progress))
         led = _spread(result) * (entropy * divergence.mean() + self.balance * imbalance)
         return Bound(terms, result.loss + self.kl * divergence.mean() + led, images=result.images)
 
@@ -178,7 +178,7 @@ class SparseBound(Objective):
             raise ValueError(f"`batch` must hold all frames of its sequences, got {seen}")
         posterior: SpikeSlabPosterior = _inferring(model)(batch.frames)
         spikes = posterior.spikes(_temperature(self.temperatures, self.annealed, progress), generator, hard=self.hard)
-        free = min(1.0, progress / self.warm) if self.warm else 1.0
+        free = ramp(self.warm, progress)
         speeds = self.slab.mean + free * (posterior.slabs(generator) - self.slab.mean)
         times = torch.arange(len(batch.frames)).to(batch.frames)
         moved = SequenceBatch(model.names, batch.frames, times, spikes * speeds, batch.length)
@@ -191,7 +191,7 @@ class SparseBound(Objective):
         amounts = self.kl_spikes * terms["kl_spikes"] + free * self.kl_slabs * terms["kl_slabs"]
         imbalance = posterior.imbalance()
         terms["balance"] = imbalance.expand_as(amounts)
-        entropy = self.entropy * (1 - _annealed(self.annealed, progress))
+        entropy = self.entropy * (1 - ramp(self.annealed, progress))
         led = _spread(result) * (entropy * posterior.certainty().mean() + self.balance * imbalance)
         return Bound(terms, result.loss + amounts.mean() + led, images=result.images)
 
@@ -228,12 +228,7 @@ def _warn_of_collapse(model: LatentFlow, draw: Draw) -> None:
 
 def _temperature(temperatures: tuple[float, float], annealed: float, progress: float) -> float:
     first, last = temperatures
-    return float(first * (last / first) ** _annealed(annealed, progress))
-
-
-def _annealed(annealed: float, progress: float) -> float:
-    """How much of the annealing is behind, from 0 to 1."""
-    return min(1.0, progress / annealed) if annealed else 1.0
+    return float(first * (last / first) ** ramp(annealed, progress))
 
 
 def _spread(result: Bound) -> Tensor:

@@ -96,13 +96,13 @@ def fit_attribute_flows(
     References:
         Lipman et al. 2023, Flow Matching, arXiv 2210.02747; Pooladian et al. 2023, arXiv 2304.14772, for the couplings.
     """
-    config = config or AttributeConfig()
-    values, natural = _checked(images, attributes, labels, units, periods or {}, model)
+    config, periods = config or AttributeConfig(), periods or {}
+    values, natural = _checked(images, attributes, labels, units, periods, model)
     names = tuple(natural)
     codes = _codes(model, images)
     sizes = torch.tensor([natural[name].size for name in names], dtype=values.dtype)
     scaled = ((values - values.mean(0)) / sizes).to(codes)
-    lengths = torch.tensor([(periods or {}).get(name, math.inf) for name in names], dtype=values.dtype) / sizes
+    lengths = torch.tensor([periods.get(name, math.inf) for name in names], dtype=values.dtype) / sizes
     generator = torch.Generator().manual_seed(config.seed)
     matched = match_attributes(
         names, codes, scaled, groups=labels, periods=lengths, config=config, generator=generator, quiet=quiet

@@ -144,13 +144,16 @@ def regressed_attributes(
     lengths = torch.full((known.shape[1],), torch.inf) if periods is None else periods
     turns = [None if math.isinf(length) else float(length) / (2 * math.pi) for length in lengths.tolist()]
 
+    def regression() -> Any:
+        return make_pipeline(StandardScaler(), SVR(C=10.0))
+
     def fit(column: Tensor) -> Any:
-        return make_pipeline(StandardScaler(), SVR(C=10.0)).fit(inputs, column.numpy())
+        return regression().fit(inputs, column.numpy())
 
     def rise(column: Tensor) -> float:
         """By how much a reading rises with the attribute, on halves that are left out."""
         halves = KFold(2, shuffle=True, random_state=0)
-        told = cross_val_predict(make_pipeline(StandardScaler(), SVR(C=10.0)), inputs, column.numpy(), cv=halves)
+        told = cross_val_predict(regression(), inputs, column.numpy(), cv=halves)
         away = column - column.mean()
         return float((away @ torch.from_numpy(told)) / away.square().sum())
 

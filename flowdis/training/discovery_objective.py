@@ -15,6 +15,7 @@ from flowdis.dynamics import Overdamped, Solver
 from flowdis.metrics.seeds import draw_seed
 from flowdis.models import CodeDensity, LatentFlow
 from flowdis.objectives import Bound, Objective
+from flowdis.objectives.base import ramp
 from flowdis.training.discovery_terms import (
     PairReader,
     density_cost,
@@ -193,7 +194,7 @@ class Discovery(Objective):
             "strength": strength_cost(strengths, self.strength**2)[flows],
             "density": density_cost(batch.density, moved.z[-1], moved.log_q[-1]),
         }
-        heard = min(1.0, progress / self.listening) if self.listening else 1.0
+        heard = ramp(self.listening, progress)
         weights = {"flow": heard, "amount": heard, "strength": self.strength_weight, "density": self.density_weight}
         if heard < 1:
             each = torch.eye(len(model.names)).to(batch.codes).unsqueeze(1)
