@@ -9,7 +9,7 @@ Example:
 
 from flowdis import data, metrics, plots, waves
 from flowdis.dynamics import FlowError, Lattice, Overdamped, Solver, Trajectory, Underdamped, transport
-from flowdis.editing import canonicalize, decode, edit, encode, invariant, trajectory
+from flowdis.editing import decode, edit, encode, trajectory
 from flowdis.fields import (
     FIELDS,
     AutogradField,
@@ -33,6 +33,7 @@ from flowdis.models import (
     guide,
 )
 from flowdis.objectives import Weights, bound
+from flowdis.orbits import canonicalize, invariant
 from flowdis.paths import Flow, Path, Unit, flows, parse_path
 from flowdis.training import AttributeConfig, Trainer, TrainingConfig, fit_attribute_flows
 from flowdis.training.recipes import RECIPES, Recipe, recipe

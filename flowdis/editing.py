@@ -1,4 +1,4 @@
-"""Editing: encode, flow along a path, decode; and what a flow's orbits are good for besides."""
+"""Editing: encode, flow along a path, decode."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flowdis._checks import check_choice, check_floating, check_images, check_last
-from flowdis._types import Images, Latent, Scalar
+from flowdis._types import Images, Latent
 from flowdis.dynamics import Overdamped, Trajectory, Underdamped, transport
 from flowdis.fields import StayingFields
 from flowdis.fields.staying import WAYS
 from flowdis.models import CodeDensity, LatentFlow
-from flowdis.paths import Flow, Path
+from flowdis.paths import Path
 
-__all__ = ["canonicalize", "decode", "edit", "encode", "invariant", "trajectory"]
+__all__ = ["decode", "edit", "encode", "trajectory"]
 
 _MARGIN = 0.05  # nats above the border, more than rounding and a solver's errors take away
 
 _Edited = Float[Tensor, "*edited C H W"]
-_Reference = Float[Tensor, "*reference C H W"]
 
 
 @torch.no_grad()
@@ -184,93 +183,3 @@ def _along(
     )
     value = density.log_density(walk.z)
     return replace(walk, log_density=value, outside=value < density.border)
-
-
-@torch.no_grad()
-def invariant(
-    model: LatentFlow,
-    images: Images,
-    flow: Flow,
-    *,
-    span: float = 360.0,
-    samples: int = 36,
-) -> Latent:
-    """Codes (*, D) averaged along a whole orbit of a periodic flow, which do not change under it.
-
-    The orbit is walked half way to either side, as a learned flow errs more the farther it goes.
-
-    Arguments:
-        model: The model.
-        images: The images, with shape (*, C, H, W), in [0, 1].
-        flow: The flow whose orbit is averaged over.
-        span: The length of the orbit in the flow's natural unit, once round.
-        samples: How many equally spaced points of the orbit are averaged.
-
-    Raises:
-        ValueError: if the flow multiplies, and so never comes round, or an argument does not fit the model.
-    """
-    if flow.unit.logarithmic:
-        raise ValueError(f"`flow` must be periodic, got {flow.name}, which multiplies and never comes round")
-    if samples < 2:
-        raise ValueError(f"`samples` must be at least 2, got {samples}")
-    amounts = float(flow.unit.to_amount(span)) * (torch.arange(1, samples + 1, dtype=torch.float64) / samples - 0.5)
-    return _orbit(model, flow, encode(model, images), amounts.sort().values).mean(0)
-
-
-@torch.no_grad()
-def canonicalize(
-    model: LatentFlow,
-    images: Images,
-    flow: Flow,
-    reference: _Reference,
-    *,
-    low: float = -180.0,
-    high: float = 180.0,
-    samples: int = 72,
-) -> tuple[Images, Scalar]:
-    """Images slid along a flow to a standard pose: where their code comes closest to the code of a reference.
-
-    The closest of `samples` points between `low` and `high` is refined by the parabola through it and its
-    neighbours.
-
-    Arguments:
-        model: The model.
-        images: The images, with shape (*, C, H, W), in [0, 1].
-        flow: The flow to slide along.
-        reference: Images in the standard pose, with shape (C, H, W), or one for each of `images`.
-        low: The least value tried, in the flow's natural unit.
-        high: The greatest value tried, in the flow's natural unit.
-        samples: How many intervals between `low` and `high` are searched.
-
-    Returns:
-        The images in the standard pose (*, C, H, W), and the values (*) in natural units that took
-        them there.
-
-    Raises:
-        ValueError: if an argument does not fit the model, or `low` is not below `high`.
-    """
-    if low >= high or samples < 2:
-        raise ValueError(f"`low` must be below `high` and `samples` at least 2, got {low}, {high} and {samples}")
-    z, goal = encode(model, images), encode(model, reference)
-    first, last = (float(flow.unit.to_amount(value)) for value in (low, high))
-    amounts = torch.linspace(first, last, samples + 1, dtype=torch.float64)
-    orbit = _orbit(model, flow, z, amounts)
-    distance = (orbit - goal).square().sum(-1)
-    best = distance.argmin(0).clamp(1, samples - 1)
-    left, middle, right = (distance.gather(0, (best + i).unsqueeze(0)).squeeze(0) for i in (-1, 0, 1))
-    curvature = left - 2 * middle + right
-    offset = torch.where(curvature > 0, 0.5 * (left - right) / curvature.clamp(min=1e-12), 0.0).clamp(-1, 1)
-    amount = first + (best + offset) * (last - first) / samples
-    return model.decode(model.transport(flow.by_amount(amount), z).z[-1]), flow.unit.to_value(amount)
-
-
-def _orbit(model: LatentFlow, flow: Flow, z: Tensor, amounts: Tensor) -> Tensor:
-    """Codes (T, *, D) at ascending amounts of a flow, on either side of where they are, as edits by these take them."""
-    sides = []
-    for side, end in ((amounts < 0, float(amounts[0])), (amounts > 0, float(amounts[-1]))):
-        if bool(side.any()):
-            times = (amounts[side] / end).sort().values
-            walk = model.transport(flow.by_amount(end), z, frames=times).z
-            sides.append(walk.flip(0) if end < 0 else walk)
-    here = z.expand(int((amounts == 0).sum()), *z.shape)
-    return torch.cat([*sides[: int(amounts[0] < 0)], here, *sides[int(amounts[0] < 0) :]])

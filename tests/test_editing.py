@@ -6,19 +6,13 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
 
 from flowdis.data import units_of
-from flowdis.editing import canonicalize, decode, edit, encode, invariant, trajectory
+from flowdis.editing import decode, edit, encode, trajectory
 from flowdis.models import LatentFlow, LatentFlowConfig
-from flowdis.paths import Path, flows
-from tests.models.toys import small_model, stills, turning_model
-
-
-def at_angles(degrees: Tensor, radius: float = 0.3) -> Tensor:
-    """Images of two pixels whose codes stand at given angles, (B, 1, 1, 2)."""
-    radians = torch.deg2rad(degrees.double())
-    return 0.5 + radius * torch.stack([radians.cos(), radians.sin()], dim=-1)[:, None, None, :]
+from flowdis.orbits import canonicalize, invariant
+from flowdis.paths import Path
+from tests.models.toys import at_angles, small_model, stills, turning_model
 
 
 def test_an_edit_moves_by_natural_units() -> None:
@@ -51,39 +45,6 @@ def test_a_trajectory_has_the_density_of_the_posterior_that_is_moved() -> None:
     assert (moved.log_q - 2 * (2 - 0.5 * math.log(2 * math.pi))).abs().max() < 1e-12
     drawn = trajectory(model, images, rotate(30), generator=torch.Generator().manual_seed(0))
     assert (drawn.z[-1] - moved.z[-1]).abs().min() > 0
-
-
-def test_the_mean_of_an_orbit_does_not_change_along_it() -> None:
-    model = turning_model()
-    (rotate,) = model.flows()
-    images = at_angles(torch.tensor([0.0, 123.0]))
-    assert invariant(model, images, rotate).abs().max() < 1e-6  # a circle about the origin
-    assert (invariant(model, images, rotate, span=720.0, samples=5)).abs().max() < 1e-6
-    with pytest.raises(ValueError, match="`samples` must be at least 2, got 1"):
-        invariant(model, images, rotate, samples=1)
-    grow = flows(units_of(["scale"]))[0]
-    with pytest.raises(ValueError, match="`flow` must be periodic, got scale"):
-        invariant(model, images, grow)
-
-
-@pytest.mark.parametrize("samples", [24, 72])
-def test_a_standard_pose_is_found(samples: int) -> None:
-    model = turning_model()
-    (rotate,) = model.flows()
-    angles = torch.tensor([-160.0, -90.0, -11.1, 0.0, 33.3, 150.0])
-    images, values = canonicalize(model, at_angles(angles), rotate, at_angles(torch.zeros(1))[0], samples=samples)
-    # The squared distance is a cosine, whose parabola through points h apart finds its least value to h^3 / 24.
-    spacing = 2 * math.pi / samples
-    assert (torch.deg2rad(values + angles)).abs().max() < spacing**3 / 24 + 1e-6
-    assert (images - at_angles(torch.zeros(6))).abs().max() < 0.3 * spacing**3 / 24 + 1e-6
-    # At the ends of the search the nearest three points may lie to one side, for six times that.
-    _, end = canonicalize(model, at_angles(torch.tensor([178.0])), rotate, at_angles(torch.zeros(1)), samples=samples)
-    assert (torch.deg2rad(end + 178)).abs() < spacing**3 / 4
-    one_each, _ = canonicalize(model, at_angles(angles), rotate, at_angles(angles + 20))
-    assert (one_each - at_angles(angles + 20)).abs().max() < 1e-4
-    for low, high, count in ((10.0, 10.0, 72), (0.0, 10.0, 1)):
-        with pytest.raises(ValueError, match="`low` must be below `high` and `samples` at least 2"):
-            canonicalize(model, images, rotate, images, low=low, high=high, samples=count)
 
 
 @pytest.mark.parametrize("training", [True, False])

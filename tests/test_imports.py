@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "models": GROUND | {"paths", "fields", "dynamics"},
     "objectives": GROUND | {"paths", "fields", "dynamics", "models", "data.batch"},
     "editing": GROUND | {"paths", "fields", "dynamics", "models"},
+    "orbits": GROUND | {"paths", "models", "editing"},
     "metrics": GROUND | {"paths", "fields", "dynamics", "models", "editing", "data"},
     "waves": GROUND,
     "plots": GROUND | {"paths", "fields", "dynamics", "models", "editing", "data", "metrics", "waves"},

@@ -21,7 +21,7 @@ def test_every_representation_is_read_and_comes_to_a_table(tmp_path, monkeypatch
     invariance.main()
     assert "| canonicalized images | 0." in capsys.readouterr().out
     found = json.loads((tmp_path / "found.json").read_text())
-    assert list(found["accuracy"])[:3] == ["pixels", "codes", "invariant"] and found["gap"] > 0
+    assert list(found["accuracy"])[1:4] == ["codes", "mean of the orbit", "invariant, 3 harmonics"] and found["gap"] > 0
     assert all(0 <= row[told] <= 1 for row in found["accuracy"].values() for told in ("turned", "upright"))
 
 

@@ -30,6 +30,12 @@ class CentredDecoder(nn.Module):
         return torch.logit(z + 0.5).reshape(len(z), 1, 1, -1)
 
 
+def at_angles(degrees: Tensor, radius: float = 0.3) -> Tensor:
+    """Images of two pixels whose codes stand at given angles, (B, 1, 1, 2)."""
+    radians = torch.deg2rad(degrees.double())
+    return 0.5 + radius * torch.stack([radians.cos(), radians.sin()], dim=-1)[:, None, None, :]
+
+
 def turning_model() -> LatentFlow:
     """Images of two pixels that turn about mid grey, exactly, by a natural unit of degrees; in float64."""
     config = LatentFlowConfig((1, 1, 2), units_of(["rotate"]), dim=2, field="linear")
