@@ -47,13 +47,16 @@ def between(amounts: _Amounts, times: Float[Tensor, "F"], first: _Picked, last: 
 class CodeSequences:
     """Pairs of codes out of sequences that a frozen encoder has read once.
 
-    From any frame of a sequence to any other is a motion too, so that each sequence of F frames gives F (F - 1) pairs.
+    From any frame of a sequence to any near it is a motion too, forwards and backwards. Near ones teach a field best: a
+    turn's codes hold harmonics that go round several times as fast, and where a training step's few solver steps are
+    too long for these (RK4 is unstable from 2.8 radians a step on), the field unlearns them.
 
     Arguments:
         model: The model, of which only the encoder is used, as it is now.
         sequences: What draws the sequences of images, such as `TransformSequences`.
         count: How many are drawn.
         generator: Where they and their motions come from.
+        furthest: How many frames apart pairs are at most; any number where None.
         batch_size: How many are drawn and encoded at a time.
         quiet: Whether to show no progress bar.
 
@@ -75,6 +78,7 @@ class CodeSequences:
     sequences: Sampler
     count: int
     generator: torch.Generator
+    furthest: int | None = 2
     batch_size: int = 250
     quiet: bool = False
     means: Float[Tensor, "F N D"] = field(init=False, repr=False)
@@ -84,6 +88,7 @@ class CodeSequences:
 
     def __post_init__(self) -> None:
         check_positive("count", self.count)
+        check_positive("furthest", 1 if self.furthest is None else self.furthest)
         check_positive("batch_size", self.batch_size)
         training = [module for module in self.model.modules() if module.training]
         self.model.eval()
@@ -111,13 +116,13 @@ class CodeSequences:
         frames: int | None = None,
         speed: float = 1.0,
     ) -> CodePairs:
-        """Draws pairs of codes, any two different frames of any sequence.
+        """Draws pairs of codes, two different frames of any sequence.
 
         Arguments:
             batch_size: The number B of pairs.
             generator: Where all randomness comes from.
             frames: How many frames beside the first: pairs have one, whatever is asked for.
-            speed: The longest motion, as a share of those that were drawn: frames further apart are left out.
+            speed: The longest motion, as a share of the longest that there is: frames further apart are left out.
 
         Raises:
             ValueError: if `batch_size` is not positive.
@@ -128,8 +133,8 @@ class CodeSequences:
         count = len(self.times)
         rows = torch.randint(len(self), (batch_size,), generator=generator, device=device)
         first = torch.randint(count, (batch_size,), generator=generator, device=device)
-        furthest = max(1, round(speed * (count - 1)))
-        low, high = (first - furthest).clamp(min=0), (first + furthest).clamp(max=count - 1)
+        reach = max(1, round(speed * min(self.furthest or count, count - 1)))
+        low, high = (first - reach).clamp(min=0), (first + reach).clamp(max=count - 1)
         share = torch.rand(batch_size, generator=generator, device=device)
         last = low + (share * (high - low)).long().clamp(max=high - low - 1)
         last = last + (last >= first)

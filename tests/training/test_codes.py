@@ -68,7 +68,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 @pytest.mark.parametrize("amounts", [(1.3,), (1.0, -0.5), (0.4, 0.8, -2.0)])
 def test_amounts_between_any_two_frames_take_one_code_to_the_other(amounts: tuple[float, ...]) -> None:
-    codes = CodeSequences(plane(), Points(amounts), 30, generator=seeded(), batch_size=7, quiet=True)
+    codes = CodeSequences(plane(), Points(amounts), 30, generator=seeded(), furthest=None, batch_size=7, quiet=True)
     batch = codes.sample(200, generator=seeded(1))
     angle = 45 * DEGREE * batch.amounts.sum((0, 2))
     turned = torch.stack(
@@ -101,10 +101,16 @@ def test_each_frame_is_encoded_once() -> None:
 
 def test_early_motions_are_short() -> None:
     images = TransformSequences(stills(4, 3, 8, 8), {"rotate": Steps(10.0)}, length=8)
-    codes = CodeSequences(small_model(("rotate",)), images, 10, generator=seeded(), quiet=True)
-    for speed, steps in ((0.05, 1), (0.5, 4), (1.0, 8)):
-        amounts = codes.sample(400, generator=seeded(), speed=speed).amounts.sum((0, 2)).abs() * 45 / 10
-        assert round(float(amounts.max())) == steps and round(float(amounts.min())) == 1
+    model = small_model(("rotate",))
+    for furthest, longest in (
+        (None, {0.05: 1, 0.5: 4, 1.0: 8}),
+        (4, {0.05: 1, 0.5: 2, 1.0: 4}),
+        (20, {0.5: 4, 1.0: 8}),
+    ):
+        codes = CodeSequences(model, images, 10, generator=seeded(), furthest=furthest, quiet=True)
+        for speed, steps in longest.items():
+            amounts = codes.sample(400, generator=seeded(), speed=speed).amounts.sum((0, 2)).abs() * 45 / 10
+            assert round(float(amounts.max())) == steps and round(float(amounts.min())) == 1
 
 
 def test_draws_repeat_and_the_mode_stays() -> None:
@@ -150,6 +156,8 @@ def test_bad_input_is_named() -> None:
     ):
         with pytest.raises(ValueError, match=told):
             CodeSequences(model, sequences, count, generator=seeded(), quiet=True)
+    with pytest.raises(ValueError, match="`furthest` must be"):
+        CodeSequences(plane(), Points(), 5, generator=seeded(), furthest=0, quiet=True)
     codes = CodeSequences(plane(), Points(), 5, generator=seeded(), quiet=True)
     with pytest.raises(ValueError, match="`batch_size` must be at least 1"):
         codes.sample(0)
