@@ -31,6 +31,7 @@ from flowdis.models import (
     WaveMachine,
     WaveMachineConfig,
     guide,
+    load,
 )
 from flowdis.objectives import Weights, bound
 from flowdis.paths import Flow, Path, Unit, flows, parse_path
@@ -63,6 +64,7 @@ __all__ = [
     "transport",
     "Trajectory",
     "FlowError",
+    "load",
     "LatentFlow",
     "LatentFlowConfig",
     "Posterior",
