@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
@@ -17,18 +18,18 @@ from flowdis.models.storage import StoredConfig, write_model
 __all__ = ["StoredModel"]
 
 
-class StoredModel(PyTorchModelHubMixin):
+class StoredModel(PyTorchModelHubMixin, ABC):
     """A model that is saved as config.json, model.safetensors and README.md, its card, and in no other way."""
 
     config: Any
 
+    @abstractmethod
     def card_facts(self, name: str = "path/to/this/folder") -> CardFacts:
         """What the model itself tells of for its card: what it is made of, and how it is used.
 
         Arguments:
             name: What the code on the card loads it by.
         """
-        raise TypeError(f"{type(self).__name__} says nothing of itself")
 
     def save_pretrained(  # type: ignore[override]
         self, folder: str | FilePath, *, card: ModelCard | None = None
