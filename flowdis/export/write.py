@@ -8,7 +8,6 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,7 +31,7 @@ _BATCH = 3  # of the examples that are traced; any other serves then
 
 
 def export_model(
-    model: LatentFlow, folder: str | FilePath, *, format: str = "onnx", steps: int = 32
+    model: LatentFlow, folder: str | FilePath, *, format: str = "onnx", steps: int = 16
 ) -> list[FilePath]:
     """Writes encoder, flow and decoder as functions of any batch, in float32, which need no flowdis to run.
 
@@ -103,7 +102,7 @@ def _write_torch(program: Any, file: FilePath) -> None:
 def _write_onnx(program: Any, file: FilePath) -> None:
     inputs = [spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"]
     outputs = {"encode": "codes", "flow": "moved", "decode": "images"}[file.stem]
-    made = torch.onnx.export(program, input_names=inputs, output_names=[outputs], dynamo=True, verbose=False)
+    made = torch.onnx.export(program, input_names=inputs, output_names=[outputs], dynamo=True, verbose=False, optimize=False)
     made.save(file, external_data=False)
 
 
@@ -155,7 +154,7 @@ def _description(model: LatentFlow, steps: int, formats: Sequence[str]) -> dict[
         "dim": model.dim,
         "dtype": "float32",
         "transformations": [
-            {"name": name, "unit": unit.name, **{k: v for k, v in asdict(unit).items() if k != "name"}}
+            {"name": name, "unit": unit.name, "size": unit.size, "logarithmic": unit.logarithmic}
             for name, unit in model.units.items()
         ],
         "amount": "value / size, or log(value) / log(size) where logarithmic",
