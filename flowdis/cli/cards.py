@@ -51,7 +51,9 @@ def run_card(
         training={key: str(value) for key, value in told.items() if value is not None},
         tables=_tables(metrics),
         pictures={file.name: file.read_bytes() for file in files},
-        shown={file.name: "Edits of test images: the truth above, the edit below, and the difference" for file in files},
+        shown={
+            file.name: "Edits of test images: the truth above, the edit below, and the difference" for file in files
+        },
         data=str(data.get("source", "images")).partition(":")[0],
     )
     return ModelCard.of(facts)

@@ -30,9 +30,7 @@ _ENDINGS = {"onnx": ".onnx", "torch": ".pt2"}
 _BATCH = 3  # of the examples that are traced; any other serves then
 
 
-def export_model(
-    model: LatentFlow, folder: str | FilePath, *, format: str = "onnx", steps: int = 16
-) -> list[FilePath]:
+def export_model(model: LatentFlow, folder: str | FilePath, *, format: str = "onnx", steps: int = 16) -> list[FilePath]:
     """Writes encoder, flow and decoder as functions of any batch, in float32, which need no flowdis to run.
 
     - `encode`: images (B, C, H, W) in [0, 1] to codes (B, D)
@@ -102,7 +100,9 @@ def _write_torch(program: Any, file: FilePath) -> None:
 def _write_onnx(program: Any, file: FilePath) -> None:
     inputs = [spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"]
     outputs = {"encode": "codes", "flow": "moved", "decode": "images"}[file.stem]
-    made = torch.onnx.export(program, input_names=inputs, output_names=[outputs], dynamo=True, verbose=False, optimize=False)
+    made = torch.onnx.export(
+        program, input_names=inputs, output_names=[outputs], dynamo=True, verbose=False, optimize=False
+    )
     made.save(file, external_data=False)
 
 

@@ -76,7 +76,9 @@ future = model.forecast(frames, steps=60)
         model={
             "frames": f"{size} (channels, height, width), values in [0, 1]; {config.frames} are read",
             "dynamics": config.dynamics,
-            **({"lattice": " x ".join(map(str, config.shape))} if config.shape and config.dynamics == "lattice" else {}),
+            **(
+                {"lattice": " x ".join(map(str, config.shape))} if config.shape and config.dynamics == "lattice" else {}
+            ),
             "parameters": f"{parameters:,}",
         },
         limits=["It knows motions like those that it was trained on.", "Errors grow with the number of frames."],
@@ -84,4 +86,8 @@ future = model.forecast(frames, steps=60)
 
 
 def _unit(unit: Unit) -> str:
-    return f"factor, one amount is times {unit.size:g}" if unit.logarithmic else f"{unit.name}, one amount is {unit.size:g}"
+    return (
+        f"factor, one amount is times {unit.size:g}"
+        if unit.logarithmic
+        else f"{unit.name}, one amount is {unit.size:g}"
+    )

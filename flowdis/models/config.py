@@ -23,7 +23,6 @@ MODULES = ("encoder", "decoder", "fields", "amounts")
 """The modules of a model, each of which may be the user's own, or frozen."""
 
 
-
 def _without_linear_parts(values: dict[str, Any]) -> dict[str, Any]:
     """Configs that do not say whether Helmholtz fields have a linear part are from before they had one."""
     if values.get("field", "helmholtz") != "helmholtz":

@@ -31,6 +31,7 @@ from flowdis.paths import Flow, Path, Unit, flows
 
 __all__ = ["LatentFlow"]
 
+
 class LatentFlow(nn.Module, StoredModel):
     """Images in, codes that flow, images out.
 

@@ -32,9 +32,7 @@ def test_packaged_digits_are_as_exact_as_their_card_says() -> None:
     assert isinstance(model, fd.LatentFlow) and model.dtype == torch.float32 and not model.training
     assert packaged_models() == ("digits",)
     images, _ = fd.data.digits(train=False)
-    sequences = fd.metrics.protocol_sequences(
-        model, images[::5], "orbit", generator=torch.Generator().manual_seed(0)
-    )
+    sequences = fd.metrics.protocol_sequences(model, images[::5], "orbit", generator=torch.Generator().manual_seed(0))
     errors = fd.metrics.equivariance_error(model, sequences)
     card = (Path(fd.__file__).parent / "pretrained/digits/README.md").read_text().split("protocol *orbit*")[1]
     for name in model.names:
