@@ -14,6 +14,7 @@ from flowdis.cli.cards import run_card
 
 
 def main(run: Path, name: str) -> None:
+    """Writes the folder of the packaged model."""
     model = fd.LatentFlow.from_pretrained(run / "model")
     settings, metrics = (json.loads((run / file).read_text()) for file in ("run.json", "metrics.json"))
     seed, steps = settings["training"]["seed"], settings["training"]["steps"]

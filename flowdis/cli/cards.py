@@ -35,8 +35,9 @@ def run_card(
         command: The command that made it, where it is known.
     """
     data, training = settings.get("data", {}), metrics.get("training", {})
+    counts = f"{data.get('train', '?')} to train on, {data.get('test', '?')} to test"
     told = {
-        "data": f"{data.get('source', 'unknown')}: {data.get('train', '?')} to train on, {data.get('test', '?')} to test",
+        "data": f"{data.get('source', 'unknown')}: {counts}",
         "recipe": settings.get("recipe", {}).get("name"),
         "command": None if command is None else f"`{command}`",
         "steps": training.get("steps"),
@@ -63,8 +64,8 @@ def _tables(metrics: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]
     tables = {}
     for protocol, section in metrics.get("protocols", {}).items():
         caption = (
-            f"Sums of absolute pixel differences from the true images, protocol *{protocol}*, on test images; the floor is "
-            "what encoding and decoding the true image loses:"
+            f"Sums of absolute pixel differences from the true images, protocol *{protocol}*, on test images; "
+            "the floor is what encoding and decoding the true image loses:"
         )
         rows = section.get("equivariance", {})
         tables[caption] = {

@@ -33,8 +33,8 @@ def find_model(
     """The files of the config and of the weights of a model.
 
     A path object names a folder, as does a string that is one. The name of a packaged model, such as "digits", names
-    that one, unless a folder of models bears the same name here: then "./digits" names the folder, and "packaged:digits"
-    what is in the package. Two words with a slash between them, of which the first is no folder, are the name of a
+    that one, unless a model's folder bears the same name here: then "./digits" names the folder, and
+    "packaged:digits" what is in the package. Two words with a slash between them, of which the first is no folder, are the name of a
     repository on the hub.
 
     Arguments:

@@ -1,4 +1,4 @@
-"""Versions of a config on disk: whose it is, whether this release can read it, and how older ones are brought up to date."""
+"""Versions of a config on disk: whose it is, and how older ones are brought up to date."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _guess(values: Mapping[str, Any]) -> str:
         return f": it is that of a {kind}, which `flowdis.load` reads, as it does either kind"
     if "_class_name" in values or "_diffusers_version" in values:
         told = f": it seems to be that of {values.get('_class_name', 'a model')} of diffusers"
-        return f"{told}; `flowdis.models.load_diffusers` and `diffusers_pair` make an encoder and a decoder of autoencoders"
+        return f"{told}; `flowdis.models.diffusers_pair` makes an encoder and a decoder of it"
     if "model_type" in values or "architectures" in values or "transformers_version" in values:
         kind = values.get("model_type") or ", ".join(map(str, values.get("architectures") or ["a model"]))
         return f": it seems to be that of {kind} of transformers, which has no flows"
