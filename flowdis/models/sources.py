@@ -34,8 +34,8 @@ def find_model(
 
     A path object names a folder, as does a string that is one. The name of a packaged model, such as "digits", names
     that one, unless a model's folder bears the same name here: then "./digits" names the folder, and
-    "packaged:digits" what is in the package. Two words with a slash between them, of which the first is no folder, are the name of a
-    repository on the hub.
+    "packaged:digits" what is in the package. Two words with a slash between them, of which the first is no folder,
+    are the name of a repository on the hub.
 
     Arguments:
         source: A folder, the name of a packaged model, or the name of a hub repository.
