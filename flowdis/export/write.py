@@ -30,7 +30,7 @@ _ENDINGS = {"onnx": ".onnx", "torch": ".pt2"}
 _BATCH = 3  # of the examples that are traced; any other serves then
 
 
-def export_model(model: LatentFlow, folder: str | FilePath, *, format: str = "onnx", steps: int = 16) -> list[FilePath]:
+def export_model(model: nn.Module, folder: str | FilePath, *, format: str = "onnx", steps: int = 16) -> list[FilePath]:
     """Writes encoder, flow and decoder as functions of any batch, in float32, which need no flowdis to run.
 
     - `encode`: images (B, C, H, W) in [0, 1] to codes (B, D)
@@ -41,7 +41,7 @@ def export_model(model: LatentFlow, folder: str | FilePath, *, format: str = "on
     used. Nothing is written unless everything can be.
 
     Arguments:
-        model: The model; it is not changed.
+        model: The latent flow; it is not changed.
         folder: The folder, made where it does not exist.
         format: A name in `EXPORT_FORMATS`.
         steps: The number of Runge-Kutta steps of a segment, whatever its amounts.
