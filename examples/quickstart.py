@@ -1,28 +1,18 @@
 """Turns and recolours a real digit: `python examples/quickstart.py [MODEL_FOLDER] [PICTURE.png]`.
 
-The model is that of `flowdis demo`; where there is none yet, one is trained for 40 seconds, enough to
-recolour a blur. A few minutes make the difference.
+The model is the small one that comes with the package, unless the folder of another is named.
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 import flowdis as fd
 
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo/model")
 picture = Path(sys.argv[2] if len(sys.argv) > 2 else "quickstart.png")
 
-if folder.exists():
-    model = fd.LatentFlow.from_pretrained(folder)
-else:
-    recipe = fd.recipe("demo")
-    model = recipe.model((3, 28, 28))
-    sequences = recipe.sequences(fd.data.digits()[0])
-    training = replace(recipe.training, minutes=2 / 3, batch_size=16, warmup=20)
-    fd.Trainer(model, sequences, training).run()
+model = fd.load(sys.argv[1] if len(sys.argv) > 1 else "digits")
 
 digit = fd.data.digits(train=False)[0][420]  # a four that the model was not trained on
 rotate, hue = model.flows("rotate", "hue")

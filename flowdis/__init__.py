@@ -31,6 +31,7 @@ from flowdis.models import (
     WaveMachine,
     WaveMachineConfig,
     guide,
+    load,
 )
 from flowdis.objectives import Weights, bound
 from flowdis.orbits import canonicalize, invariant
@@ -64,6 +65,7 @@ __all__ = [
     "transport",
     "Trajectory",
     "FlowError",
+    "load",
     "LatentFlow",
     "LatentFlowConfig",
     "Posterior",

@@ -73,7 +73,7 @@ def test_the_code_of_the_readme_does_what_it_says(capsys):
     assert found["frames"].shape == (8, 10, 3, 28, 28)
     for name in ("turned", "bigger", "in_turn", "at_once", "truth"):
         assert found[name].shape == found["images"].shape
-    assert found["walk"].z.shape == (16, 10, 8)
+    assert found["walk"].z.shape == (16, 10, 64)
     assert found["walk"].log_q.shape == (16, 10)
     torch.testing.assert_close(found["back"], found["z"], atol=1e-4, rtol=1e-4)  # float32, untrained fields
     printed = capsys.readouterr().out.splitlines()

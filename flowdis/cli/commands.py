@@ -11,6 +11,7 @@ import flowdis
 from flowdis.cli.demo import Demo
 from flowdis.cli.edit import Edit
 from flowdis.cli.evaluate import Evaluate
+from flowdis.cli.export import Export
 from flowdis.cli.forecast_demo import ForecastDemo
 from flowdis.cli.report import Report
 from flowdis.cli.train import Train
@@ -23,6 +24,7 @@ COMMANDS = {
     "train": Train,
     "edit": Edit,
     "evaluate": Evaluate,
+    "export": Export,
     "report": Report,
 }
 """The commands by name; the fields of each are its options."""
@@ -33,6 +35,7 @@ _Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Edit, tyro.conf.subcommand("edit")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Report, tyro.conf.subcommand("report")]
 )
 

@@ -32,7 +32,8 @@ class Edit:
 
     Arguments:
         files: Image files, or folders of them.
-        model: The folder of a model, such as demo/model, or its name on the Hugging Face hub.
+        model: The folder of a model, such as demo/model, the name of a packaged one, such as digits, or its name on the
+            Hugging Face hub.
         path: What to do, in natural units: "rotate 45 then hue 120", or "rotate 45 and hue 120" for both at
             once.
         out: The folder to write into.

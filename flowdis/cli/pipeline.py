@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from flowdis._checks import check_positive
+from flowdis.cli.cards import run_card
 from flowdis.cli.looking import look_at
 from flowdis.cli.memory import keep_freed_memory
 from flowdis.cli.runs import Run, write_json
@@ -114,6 +115,7 @@ def carry_out(
     metrics = _measure(run, recipe, model, subject, result, amounts, limit=limit, quiet=quiet)
     if pictures:
         picture(run, model, subject, metrics, quiet=quiet)
+    run_card(model, run.settings(), metrics, run.folder / "strips" if pictures else None).write(run.model)
     if not quiet:
         print(f"\n{short_table(metrics)}\n")
         print(f"Look at {run.report}" if pictures else f"Pictures: flowdis report --run {run.folder}")

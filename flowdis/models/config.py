@@ -14,6 +14,7 @@ from flowdis.fields import FIELDS
 from flowdis.models.amounts import AMOUNTS
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.topographic import ENCODERS
+from flowdis.models.versions import ConfigFormat
 from flowdis.paths import Unit
 
 __all__ = ["MODULES", "LatentFlowConfig"]
@@ -21,8 +22,15 @@ __all__ = ["MODULES", "LatentFlowConfig"]
 MODULES = ("encoder", "decoder", "fields", "amounts")
 """The modules of a model, each of which may be the user's own, or frozen."""
 
-_FORMAT = "flowdis.latent_flow"
-_VERSION = 1
+
+def _without_linear_parts(values: dict[str, Any]) -> dict[str, Any]:
+    """Configs that do not say whether Helmholtz fields have a linear part are from before they had one."""
+    if values.get("field", "helmholtz") != "helmholtz":
+        return values
+    return {**values, "field_options": {"linear": False, **values.get("field_options", {})}}
+
+
+_FORMAT = ConfigFormat("flowdis.latent_flow", (_without_linear_parts,))
 
 
 @dataclass(frozen=True)
@@ -119,25 +127,21 @@ class LatentFlowConfig:
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain JSON values, with its format and version."""
-        return {"format": _FORMAT, "version": _VERSION, **asdict(self)}
+        return _FORMAT.stamp(asdict(self))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LatentFlowConfig:
-        """Reads what `to_json` wrote.
+        """Reads what `to_json` wrote, in this release or an older one.
 
         Raises:
             ValueError: if the values come from another library, a newer version, or have unknown keys.
         """
-        if values.get("format") != _FORMAT:
-            raise ValueError(f"config must have format {_FORMAT!r}, got {values.get('format')!r}")
-        if values.get("version") != _VERSION:
-            raise ValueError(f"config must have version {_VERSION}, got {values.get('version')!r}")
+        kept = _FORMAT.read(values)
         known = {item.name for item in fields(cls)}
-        unknown = sorted(set(values) - known - {"format", "version"})
-        missing = sorted({"image_shape", "units"} - set(values))
+        unknown = sorted(set(kept) - known)
+        missing = sorted({"image_shape", "units"} - set(kept))
         if unknown or missing:
             raise ValueError(f"config has unknown keys {unknown} and lacks {missing}")
-        kept = {key: value for key, value in values.items() if key in known}
         kept["units"] = {name: Unit(**unit) for name, unit in kept["units"].items()}
         for key in ("image_shape", "channels", "own_modules", "own_types", "latent_shape", "frozen"):
             if kept.get(key) is not None:

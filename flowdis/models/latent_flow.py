@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from flowdis._checks import check_choice
@@ -18,39 +17,22 @@ from flowdis.fields import FIELDS, FieldBank, MixedFields
 from flowdis.models.amount_posteriors import CategoricalPosterior
 from flowdis.models.amounts import AMOUNTS
 from flowdis.models.autoencoder import ConvDecoder, default_channels
+from flowdis.models.card import CardFacts
+from flowdis.models.card_facts import flow_facts
 from flowdis.models.config import MODULES, LatentFlowConfig
+from flowdis.models.hub import StoredModel
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.motion import Motion
 from flowdis.models.own import fit_own, flat_posterior, rests, shaped
 from flowdis.models.posterior import Posterior
-from flowdis.models.storage import fill_model, read_model, write_model
+from flowdis.models.storage import fill_model, read_model
 from flowdis.models.topographic import ENCODERS
 from flowdis.paths import Flow, Path, Unit, flows
 
 __all__ = ["LatentFlow"]
 
-_CARD = """---
-{{ card_data }}
----
 
-A latent flow model: an encoder, a decoder, and one flow of the latents for each transformation of the images.
-
-    import flowdis as fd
-
-    model = fd.LatentFlow.from_pretrained("{{ repo_id | default("path/to/this/folder", true) }}")
-    first, *others = model.flows()
-    edited = fd.edit(model, images, first.by_amount(1.0))
-"""
-
-
-class LatentFlow(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="flowdis",
-    tags=["disentanglement", "latent-flows", "equivariance"],
-    license="mit",
-    model_card_template=_CARD,
-):
+class LatentFlow(nn.Module, StoredModel):
     """Images in, codes that flow, images out.
 
     Arguments:
@@ -248,8 +230,9 @@ class LatentFlow(
     def _modules_named(self) -> dict[str, nn.Module]:
         return {name: module for name in MODULES if (module := getattr(self, name)) is not None}
 
-    def _save_pretrained(self, save_directory: FilePath) -> None:
-        write_model(save_directory, self.config, self.state_dict())
+    def card_facts(self, name: str = "path/to/this/folder") -> CardFacts:
+        """What the model itself tells of for its card, `name` being what the code on the card loads it by."""
+        return flow_facts(self.config, sum(parameter.numel() for parameter in self.parameters()), name)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -260,18 +243,20 @@ class LatentFlow(
         decoder: nn.Module | None = None,
         fields: FieldBank | None = None,
         amounts: nn.Module | None = None,
+        dtype: torch.dtype | None = None,
         revision: str | None = None,
         token: str | bool | None = None,
         local_files_only: bool = False,
     ) -> LatentFlow:
-        """Loads a model from a folder, or from the Hugging Face hub by its name.
+        """Loads a model from the package, a folder or the Hugging Face hub; see `load`.
 
         Arguments:
-            source: A folder that holds config.json and model.safetensors, or the name of a hub repository.
+            source: The name of a packaged model, a folder, or the name of a hub repository.
             encoder: The user's own encoder, where the model was saved with one.
             decoder: The user's own decoder, where the model was saved with one.
             fields: The user's own fields, where the model was saved with some.
             amounts: The user's own network that infers amounts, where the model was saved with one.
+            dtype: The type of the parameters; that of the file, or float32 where that is half precision.
             revision: A branch, tag or commit of the hub repository.
             token: A hub token.
             local_files_only: Whether to look only into the hub's local cache.
@@ -290,5 +275,5 @@ class LatentFlow(
             told = ", ".join(f"{name} ({types[name]})" if name in types else name for name in lacking)
             raise ValueError(f"`{lacking[0]}` must be passed: the model was saved with its own {told}")
         model = cls(config, encoder=encoder, decoder=decoder, fields=fields, amounts=amounts)
-        fill_model(model, weights, source)
+        fill_model(model, weights, source, dtype)
         return model.eval()

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path as FilePath
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from flowdis._files import write_whole
+from flowdis.models.sources import CONFIG, WEIGHTS, find_model
 
-__all__ = ["StoredConfig", "fill_model", "read_model", "write_model"]
-
-_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+__all__ = ["StoredConfig", "fill_model", "read_config", "read_model", "write_model"]
 
 Config = TypeVar("Config")
 
@@ -39,46 +39,66 @@ def write_model(folder: FilePath, config: StoredConfig, weights: Mapping[str, Te
         kept[key] = whole.clone() if whole.untyped_storage().data_ptr() in held else whole
         held.add(whole.untyped_storage().data_ptr())
     # Its own `save_file` makes a file that nobody else may read.
-    write_whole(folder / _WEIGHTS, save(kept))
-    write_whole(folder / _CONFIG, (json.dumps(config.to_json(), indent=2) + "\n").encode())
+    write_whole(folder / WEIGHTS, save(kept))
+    write_whole(folder / CONFIG, (json.dumps(config.to_json(), indent=2) + "\n").encode())
+
+
+def read_config(file: FilePath) -> dict[str, Any]:
+    """The values of a config, as they are written.
+
+    Raises:
+        ValueError: if the file does not hold a JSON object.
+    """
+    try:
+        values = json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file} is not the config of a flowdis model: {error}") from error
+    if not isinstance(values, dict):
+        told = f"config must be a JSON object, got {type(values).__name__}"
+        raise ValueError(f"{file} is not the config of a flowdis model: {told}")
+    return values
 
 
 def read_model(
     source: str | FilePath,
-    read_config: Callable[[Mapping[str, Any]], Config],
+    made: Callable[[Mapping[str, Any]], Config],
     *,
     revision: str | None = None,
     token: str | bool | None = None,
     local_files_only: bool = False,
 ) -> tuple[Config, dict[str, Tensor]]:
-    """Reads a folder or a hub repository.
+    """Reads a model from where `find_model` finds it.
 
     Arguments:
-        source: A folder, or the name of a hub repository.
-        read_config: Makes the configuration of JSON values.
+        source: A folder, the name of a packaged model, or the name of a hub repository.
+        made: Makes the configuration of JSON values.
         revision: A branch, tag or commit of the hub repository.
         token: A hub token.
         local_files_only: Whether to look only into the hub's local cache.
 
     Raises:
-        FileNotFoundError: if the folder or one of its files is missing.
-        ValueError: if a file is not what flowdis writes.
+        FileNotFoundError: if there is no such model, or one of its files is missing.
+        ValueError: if a file is not what flowdis writes, weights are pickled, or the name is that of two models.
     """
-    folder = FilePath(source)
-    if folder.is_dir():
-        files = [folder / _CONFIG, folder / _WEIGHTS]
-        for file in files:
-            if not file.is_file():
-                raise FileNotFoundError(f"model folder {folder} must hold {file.name}, which is missing")
-    elif str(source).count("/") == 1 and not str(source).startswith((".", "/", "~")) and not folder.parent.exists():
-        files = _from_hub(str(source), revision, token, local_files_only)
-    else:
-        raise FileNotFoundError(f"`source` must be a model folder or the name of a hub repository, got {source}")
-    return _read_config(files[0], read_config), _read_weights(files[1])
+    config, weights = find_model(source, revision=revision, token=token, local_files_only=local_files_only)
+    values = read_config(config)
+    try:
+        made_config = made(values)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{config} is not the config of a flowdis model: {error}") from error
+    return made_config, _read_weights(weights)
 
 
-def fill_model(model: nn.Module, weights: Mapping[str, Tensor], source: str | FilePath) -> None:
-    """Loads weights into a model, which takes their type.
+def fill_model(
+    model: nn.Module, weights: Mapping[str, Tensor], source: str | FilePath, dtype: torch.dtype | None = None
+) -> None:
+    """Loads weights into a model, which takes their type, or float32 where they are stored in half precision.
+
+    Arguments:
+        model: The model.
+        weights: The weights by name.
+        source: Where they came from.
+        dtype: The type that the model takes instead.
 
     Raises:
         ValueError: if they are of another model; the message lists what is missing, unknown or of another shape.
@@ -94,33 +114,10 @@ def fill_model(model: nn.Module, weights: Mapping[str, Tensor], source: str | Fi
     if problems:
         raise ValueError(f"weights of {source} do not fit the config: {'; '.join(problems)}")
     # Own modules may have counters among their weights, which are integers.
-    floating = (value.dtype for value in weights.values() if value.is_floating_point())
-    model.to(next(floating)).load_state_dict(weights)
-
-
-def _from_hub(name: str, revision: str | None, token: str | bool | None, local_files_only: bool) -> list[FilePath]:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return [
-            FilePath(hf_hub_download(name, file, revision=revision, token=token, local_files_only=local_files_only))
-            for file in (_CONFIG, _WEIGHTS)
-        ]
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"`source` must be a model folder or the name of a hub repository, got {name}: there is no such "
-            f"folder, and the hub gives nothing ({error})"
-        ) from error
-
-
-def _read_config(file: FilePath, read_config: Callable[[Mapping[str, Any]], Config]) -> Config:
-    try:
-        values = json.loads(file.read_text())
-        if not isinstance(values, dict):
-            raise ValueError(f"config must be a JSON object, got {type(values).__name__}")
-        return read_config(values)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{file} is not the config of a flowdis model: {error}") from error
+    stored = next(value.dtype for value in weights.values() if value.is_floating_point())
+    # Half precision saves space; flows are integrated in single precision or better.
+    wide = torch.float32 if stored in (torch.float16, torch.bfloat16) else stored
+    model.to(wide if dtype is None else dtype).load_state_dict(weights)
 
 
 def _read_weights(file: FilePath) -> dict[str, Tensor]:

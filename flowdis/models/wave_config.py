@@ -11,11 +11,11 @@ from flowdis._checks import check_choice, check_positive
 from flowdis.models.frame_encoder import READINGS
 from flowdis.models.latent_dynamics import LATENT_DYNAMICS
 from flowdis.models.likelihood import LIKELIHOODS
+from flowdis.models.versions import ConfigFormat
 
 __all__ = ["SHOWN", "WaveMachineConfig", "default_lattice"]
 
-_FORMAT = "flowdis.wave_machine"
-_VERSION = 1
+_FORMAT = ConfigFormat("flowdis.wave_machine")
 
 SHOWN = ("positions", "both")
 """What of the state the decoder sees: positions only, or positions and momenta."""
@@ -91,24 +91,21 @@ class WaveMachineConfig:
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain JSON values, with its format and version."""
-        return {"format": _FORMAT, "version": _VERSION, **asdict(self)}
+        return _FORMAT.stamp(asdict(self))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> WaveMachineConfig:
-        """Reads what `to_json` wrote.
+        """Reads what `to_json` wrote, in this release or an older one.
 
         Raises:
             ValueError: if the values come from another library, a newer version, or have unknown keys.
         """
-        for name, wanted in (("format", _FORMAT), ("version", _VERSION)):
-            if values.get(name) != wanted:
-                raise ValueError(f"config must have {name} {wanted!r}, got {values.get(name)!r}")
+        kept = _FORMAT.read(values)
         known = {item.name for item in fields(cls)}
-        unknown = sorted(set(values) - known - {"format", "version"})
-        if unknown or "image_shape" not in values:
-            lacking = [] if "image_shape" in values else ["image_shape"]
+        unknown = sorted(set(kept) - known)
+        if unknown or "image_shape" not in kept:
+            lacking = [] if "image_shape" in kept else ["image_shape"]
             raise ValueError(f"config has unknown keys {unknown} and lacks {lacking}")
-        kept = {key: value for key, value in values.items() if key in known}
         for key in ("image_shape", "shape", "channels"):
             if kept.get(key) is not None:
                 kept[key] = tuple(kept[key])

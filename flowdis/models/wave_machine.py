@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -14,42 +13,26 @@ from flowdis._checks import check_images, check_last, check_positive
 from flowdis._types import FrameImages, Images, Latent, Scalar
 from flowdis.dynamics.picking import check_picked
 from flowdis.models.autoencoder import ConvDecoder, default_channels
+from flowdis.models.card import CardFacts
+from flowdis.models.card_facts import wave_facts
 from flowdis.models.frame_encoder import FrameEncoder
+from flowdis.models.hub import StoredModel
 from flowdis.models.latent_dynamics import LATENT_DYNAMICS, LatentDynamics, matched_size
 from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.posterior import Posterior
-from flowdis.models.storage import fill_model, read_model, write_model
+from flowdis.models.storage import fill_model, read_model
 from flowdis.models.wave_config import WaveMachineConfig, default_lattice
 
 __all__ = ["WaveMachine"]
 
 _IMAGES = 2048  # decoded at once when no gradients are wanted
 
-_CARD = """---
-{{ card_data }}
----
-
-A wave machine: it reads a few frames of a sequence, and forecasts those that follow.
-
-    import flowdis as fd
-
-    model = fd.WaveMachine.from_pretrained("{{ repo_id | default("path/to/this/folder", true) }}")
-    future = model.forecast(frames, steps=60)
-"""
-
 _Seen = Float[Tensor, "F *batch C H W"]
 _States = Float[Tensor, "T *batch S"]
 _Picked = Int[Tensor, "F *batch"]
 
 
-class WaveMachine(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="flowdis",
-    tags=["forecasting", "travelling-waves", "oscillators"],
-    license="mit",
-    model_card_template=_CARD,
-):
+class WaveMachine(nn.Module, StoredModel):
     """Frames in, a state that runs on with eyes closed, frames out.
 
     The encoder's posterior is over the first state, positions and momenta of an oscillator lattice, and over a
@@ -214,22 +197,25 @@ class WaveMachine(
         each = max(1, _IMAGES // max(1, states[0, ..., 0].numel()))
         return torch.cat([self.decode(part) for part in states.split(each)])
 
-    def _save_pretrained(self, save_directory: FilePath) -> None:
-        write_model(save_directory, self.config, self.state_dict())
+    def card_facts(self, name: str = "path/to/this/folder") -> CardFacts:
+        """What the model itself tells of for its card, `name` being what the code on the card loads it by."""
+        return wave_facts(self.config, sum(parameter.numel() for parameter in self.parameters()), name)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
         cls,
         source: str | FilePath,
         *,
+        dtype: torch.dtype | None = None,
         revision: str | None = None,
         token: str | bool | None = None,
         local_files_only: bool = False,
     ) -> WaveMachine:
-        """Loads a model from a folder, or from the Hugging Face hub by its name.
+        """Loads a model from the package, a folder or the Hugging Face hub; see `load`.
 
         Arguments:
-            source: A folder that holds config.json and model.safetensors, or the name of a hub repository.
+            source: The name of a packaged model, a folder, or the name of a hub repository.
+            dtype: The type of the parameters; that of the file, or float32 where that is half precision.
             revision: A branch, tag or commit of the hub repository.
             token: A hub token.
             local_files_only: Whether to look only into the hub's local cache.
@@ -242,7 +228,7 @@ class WaveMachine(
             source, WaveMachineConfig.from_json, revision=revision, token=token, local_files_only=local_files_only
         )
         model = cls(config)
-        fill_model(model, weights, source)
+        fill_model(model, weights, source, dtype)
         return model.eval()
 
 
