@@ -198,7 +198,7 @@ class Trainer:
             self.seconds += now - start
             if now - saved > self.config.checkpoint_seconds:
                 self.save()
-                saved = now
+                saved = time.perf_counter()
         show(bar, self.config, self.step, self.seconds, self.history[-1]["loss"] if self.history else math.nan)
 
     def _measured(self) -> dict[str, float]:
