@@ -12,7 +12,7 @@ import numpy as np
 
 from flowdis._files import write_whole
 from flowdis.plots.canvas import INK, PALETTE, figure_png, new_figure, quiet_axes
-from flowdis.plots.curves import smoothed
+from flowdis.plots.curves import plain_decades, smoothed
 from flowdis.plots.pages import page, picture, table
 from flowdis.plots.tables import format_number
 
@@ -125,4 +125,5 @@ def _draw(axes: matplotlib.axes.Axes, name: str, histories: Histories) -> None:
         ends += [*values[np.isfinite(values)]]
     if ends and min(ends) > 0 and max(ends) > 3 * min(ends):
         axes.set_yscale("log")
+        plain_decades(axes)
     axes.set_ylabel(_CURVES[name], fontsize=_SIZE, color=INK)

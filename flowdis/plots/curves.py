@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
-__all__ = ["error_curves", "smoothed", "training_curves"]
+__all__ = ["error_curves", "plain_decades", "smoothed", "training_curves"]
 
 _NOT_TERMS = ("step", "seconds", "learning_rate")
 _WIDTH, _HEIGHT, _SIZE = 9.0, 4.6, 8.5
@@ -100,14 +100,14 @@ def _draw_terms(axes: matplotlib.axes.Axes, steps: np.ndarray, terms: Mapping[st
         )  # fmt: skip
     if len(finite) and finite.min() > 0 and finite.max() > 3 * finite.min():
         axes.set_yscale("log")
-        _plain_decades(axes)
+        plain_decades(axes)
     elif len(finite) and np.abs(finite).max() > 1000:
         axes.set_yscale("symlog", linthresh=10.0)
     axes.set_ylabel("nats per sequence", fontsize=_SIZE, color=INK)
     axes.tick_params(labelbottom=False)
 
 
-def _plain_decades(axes: matplotlib.axes.Axes) -> None:
+def plain_decades(axes: matplotlib.axes.Axes) -> None:
     """Marks 1, 2 and 5 of every decade, in plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
