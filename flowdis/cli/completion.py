@@ -17,13 +17,13 @@ class Completion:
     """Prints a script by which a shell completes commands, options and their values.
 
     For bash, add the line `source <(flowdis completion bash)` to ~/.bashrc. For zsh, write the script to a file
-    `_flowdis` in a folder of $fpath. For tcsh, source the script.
+    `_flowdis` in a folder of $fpath.
 
     Arguments:
-        shell: bash, zsh or tcsh.
+        shell: bash or zsh.
     """
 
-    shell: Annotated[Literal["bash", "zsh", "tcsh"], tyro.conf.Positional]
+    shell: Annotated[Literal["bash", "zsh"], tyro.conf.Positional]
 
     def run(self) -> int:
         """Prints the script and returns the exit status."""
