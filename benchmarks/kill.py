@@ -2,7 +2,8 @@
 
 A small training of digits by the command line is begun, killed (SIGKILL, which no program can hear) at a random moment
 once it trains, and begun again by the same command, and so on; after the last kill it goes on to its end. Its weights
-and its log, without the times, are compared bit for bit with those of the same training in one go.
+and its log, without the times, are compared bit for bit with those of the same training in one go. Each beginning is a
+process of its own, forked from this one, which has read the libraries already.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from flowdis.cli import main as command
 from flowdis.cli.runs import Run
 from flowdis.training import load_checkpoint
 
@@ -47,21 +48,24 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         whole, killed = Run(Path(folder) / "whole"), Run(Path(folder) / "killed")
         start = time.perf_counter()
-        if _begin(whole, steps, checkpoint_seconds).wait():
+        if _ended(_begin(whole, steps, checkpoint_seconds), wait=True) != 0:
             raise RuntimeError("the training in one go failed")
         seconds = time.perf_counter() - start
-        moments, reached, partial = random.Random(seed), [], 0
+        moments, partial = random.Random(seed), 0
+        reached: list[list[int]] = []
         while len(reached) < kills:
             process = _begin(killed, steps, checkpoint_seconds)
-            _wait_until_it_trains(killed, process)
+            status = _wait_until_it_trains(killed, process)
             time.sleep(moments.uniform(0, longest))
-            if process.poll() is not None:
+            status = _ended(process) if status is None else status
+            if status is not None:
                 break  # its end was reached before the kills were used up
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            os.kill(process, signal.SIGKILL)
+            _ended(process, wait=True)
             reached.append(_steps(killed))
             partial += len(list(killed.folder.rglob("*.partial")))
-        if _begin(killed, steps, checkpoint_seconds).wait():
+            print(f"killed {len(reached)} times, at step {reached[-1][0]}", file=sys.stderr)
+        if _ended(_begin(killed, steps, checkpoint_seconds), wait=True) != 0:
             raise RuntimeError("the last resumption failed")
         return {
             "kills": len(reached),
@@ -78,20 +82,34 @@ def run(
         }
 
 
-def _begin(run: Run, steps: int, checkpoint_seconds: float) -> subprocess.Popen[bytes]:
+def _begin(run: Run, steps: int, checkpoint_seconds: float) -> int:
+    """A process that runs the command, by its number."""
     small = ["--dim", "4", "--batch-size", "4", "--limit", "2", "--transforms", "rotate", "--device", "cpu"]
     kept = ["--checkpoint-seconds", str(checkpoint_seconds), "--sample-minutes", "0"]
-    command = [sys.executable, "-m", "flowdis", "train", "--out", str(run.folder), "--steps", str(steps)]
-    return subprocess.Popen([*command, *small, *kept, "--quiet"], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = os.fork()
+    if process:
+        return process
+    status = 1
+    try:
+        status = command(["train", "--out", str(run.folder), "--steps", str(steps), *small, *kept, "--quiet"])
+    finally:
+        os._exit(status)
 
 
-def _wait_until_it_trains(run: Run, process: subprocess.Popen[bytes]) -> None:
-    """Waits until the process has cut the log back, and adds to it."""
+def _ended(process: int, *, wait: bool = False) -> int | None:
+    """The status that a process ended with, negative for a signal; None if it runs on."""
+    found, status = os.waitpid(process, 0 if wait else os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def _wait_until_it_trains(run: Run, process: int) -> int | None:
+    """Waits until the process has cut the log back; its status if it ended before."""
     began = time.time()
-    while process.poll() is None:
+    while (status := _ended(process)) is None:
         if run.log.is_file() and run.log.stat().st_mtime > began:
-            return
+            return None
         time.sleep(0.01)
+    return status
 
 
 def _steps(run: Run) -> list[int]:

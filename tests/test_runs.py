@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -278,14 +280,11 @@ def test_samples_are_drawn_at_checkpoints(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def scripts() -> Iterator[dict[str, str]]:
     """What is printed for each shell."""
-    capture = pytest.MonkeyPatch()
     found: dict[str, str] = {}
     for shell in ("bash", "zsh"):
-        parts: list[str] = []
-        capture.setattr("sys.stdout", type("Stream", (), {"write": lambda self, text: parts.append(text)})())
-        assert main(["completion", shell]) == 0
-        capture.undo()
-        found[shell] = "".join(parts)
+        with contextlib.redirect_stdout(io.StringIO()) as stream:
+            assert main(["completion", shell]) == 0
+        found[shell] = stream.getvalue()
     yield found
 
 
