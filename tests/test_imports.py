@@ -48,6 +48,7 @@ LAZY = {
     "pandas",
     "scipy",
     "sklearn",
+    "tensorboard",
     "torchdiffeq",
     "tyro",
 }

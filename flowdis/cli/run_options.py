@@ -64,7 +64,7 @@ class RunOptions:
         return {name: value for name, value in given.items() if value is not None}
 
 
-def options_of(name: str, command: RunOptions, **changed: Any) -> dict[str, Any]:
+def options_of(name: str, command: RunOptions, changed: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """A command as it is kept in the folder of its run, to be taken up.
 
     Arguments:
@@ -73,7 +73,7 @@ def options_of(name: str, command: RunOptions, **changed: Any) -> dict[str, Any]
         changed: Options that are kept otherwise, such as a path in full.
     """
     kept = {field.name: getattr(command, field.name) for field in fields(command) if field.name not in _OF_ONE_CALL}
-    return {"name": name, "options": plain(kept | changed)}
+    return {"name": name, "options": plain(kept | dict(changed or {}))}
 
 
 def taken_up(name: str, command: Command, folder: Path) -> Command:

@@ -124,7 +124,7 @@ class Train(RunOptions):
             limit=self.limit,
             pictures=False,
             options=self,
-            command=options_of("train", self, data=subject.source, attributes=self._attributes),
+            command=options_of("train", self, {"data": subject.source, "attributes": self._attributes}),
             sample_minutes=self.sample_minutes,
         )
 
