@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import BinaryIO
 
-__all__ = ["replacing", "write_whole"]
+__all__ = ["clear_partials", "link_whole", "replacing", "write_whole"]
+
+_PARTIAL = re.compile(r"\..+\.partial")
 
 
 @contextmanager
@@ -27,13 +30,14 @@ def replacing(file: str | FilePath) -> Iterator[BinaryIO]:
     """
     target = FilePath(file).expanduser()
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
+    partial = _partial(target)
     try:
         with partial.open("wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, target)
+        _keep_names(target.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -43,3 +47,46 @@ def write_whole(file: str | FilePath, content: bytes | Sequence[bytes]) -> FileP
     with replacing(file) as stream:
         stream.write(content if isinstance(content, bytes) else b"".join(content))
     return FilePath(file).expanduser()
+
+
+def link_whole(source: FilePath, target: FilePath) -> None:
+    """Gives a file that is only ever replaced a second name, or a copy where the disk has no links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial(target)
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:
+        write_whole(target, source.read_bytes())
+        return
+    try:
+        os.replace(partial, target)  # does nothing where both are names of one file already
+        _keep_names(target.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def clear_partials(folder: FilePath) -> None:
+    """Removes what a process that was killed while it wrote into a folder has left there, not in folders below."""
+    if not folder.is_dir():
+        return
+    for file in folder.iterdir():
+        if _PARTIAL.fullmatch(file.name) and file.is_file():
+            file.unlink(missing_ok=True)
+
+
+def _partial(target: FilePath) -> FilePath:
+    return target.with_name(f".{target.name}.partial")
+
+
+def _keep_names(folder: FilePath) -> None:
+    """Has the disk keep the names of a folder, as it keeps bytes, where folders can be opened at all."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return  # some network disks cannot, and need not
+    finally:
+        os.close(descriptor)

@@ -292,8 +292,8 @@ def test_a_folder_of_something_else(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_report_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "without metrics.json" in refused(["report", "--run", tmp_path], capsys)
+    assert "without metrics.json" in refused(["report", tmp_path], capsys)
     (tmp_path / "metrics.json").write_text("[1, 2]")
-    assert "metrics.json must hold a JSON object, got list" in refused(["report", "--run", tmp_path], capsys)
+    assert "metrics.json must hold a JSON object, got list" in refused(["report", tmp_path], capsys)
     (tmp_path / "metrics.json").write_text("{}")
-    assert "must be a model folder" in refused(["report", "--run", tmp_path], capsys)
+    assert "must be a model folder" in refused(["report", tmp_path], capsys)

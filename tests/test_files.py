@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 
 import pytest
 
-from flowdis._files import replacing, write_whole
+from flowdis._files import clear_partials, link_whole, replacing, write_whole
 
 
 def test_files_are_written_whole_or_not_at_all(tmp_path):
@@ -41,7 +42,8 @@ def test_bytes_are_on_disk_before_they_take_the_files_place(tmp_path, monkeypatc
     replace = os.replace
 
     def synced(descriptor):
-        calls.append(("sync", os.fstat(descriptor).st_size))
+        status = os.fstat(descriptor)
+        calls.append(("sync", "folder" if stat.S_ISDIR(status.st_mode) else status.st_size))
 
     def replaced(source, target):
         calls.append(("replace", target.name))
@@ -50,7 +52,7 @@ def test_bytes_are_on_disk_before_they_take_the_files_place(tmp_path, monkeypatc
     monkeypatch.setattr("flowdis._files.os.fsync", synced)
     monkeypatch.setattr("flowdis._files.os.replace", replaced)
     write_whole(tmp_path / "a.bin", b"12345")
-    assert calls == [("sync", 5), ("replace", "a.bin")]
+    assert calls == [("sync", 5), ("replace", "a.bin"), ("sync", "folder")]
 
 
 def test_a_folder_in_the_files_place_is_left_alone(tmp_path):
@@ -58,3 +60,27 @@ def test_a_folder_in_the_files_place_is_left_alone(tmp_path):
     with pytest.raises(OSError, match="a.bin"):
         write_whole(tmp_path / "a.bin", b"12345")
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_second_name_keeps_its_bytes_when_the_first_is_replaced(links, tmp_path, monkeypatch):
+    if not links:
+        monkeypatch.setattr("flowdis._files.os.link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
+    file, kept = write_whole(tmp_path / "a.bin", b"first"), tmp_path / "kept" / "a-1.bin"
+    for _ in range(2):  # the second time both are one file already
+        link_whole(file, kept)
+        assert kept.read_bytes() == b"first"
+    write_whole(file, b"second")
+    assert (kept.read_bytes(), file.read_bytes()) == (b"first", b"second")
+    link_whole(file, kept)
+    assert kept.read_bytes() == b"second"
+    assert [path.name for path in kept.parent.iterdir()] == ["a-1.bin"]
+
+
+def test_only_what_a_kill_left_is_cleared(tmp_path):
+    for name in (".a.bin.partial", "a.partial", ".partial", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / ".folder.partial").mkdir()
+    clear_partials(tmp_path)
+    clear_partials(tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".folder.partial", ".hidden", ".partial", "a.partial"]

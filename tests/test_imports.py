@@ -52,6 +52,7 @@ LAZY = {
     "pandas",
     "scipy",
     "sklearn",
+    "tensorboard",
     "torchdiffeq",
     "tyro",
 }

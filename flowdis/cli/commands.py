@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
 import flowdis
+from flowdis.cli.completion import Completion
 from flowdis.cli.demo import Demo
 from flowdis.cli.edit import Edit
 from flowdis.cli.evaluate import Evaluate
@@ -16,7 +17,7 @@ from flowdis.cli.forecast_demo import ForecastDemo
 from flowdis.cli.report import Report
 from flowdis.cli.train import Train
 
-__all__ = ["COMMANDS", "run"]
+__all__ = ["COMMANDS", "parse", "run"]
 
 COMMANDS = {
     "demo": Demo,
@@ -26,6 +27,7 @@ COMMANDS = {
     "evaluate": Evaluate,
     "export": Export,
     "report": Report,
+    "completion": Completion,
 }
 """The commands by name; the fields of each are its options."""
 
@@ -37,10 +39,23 @@ _Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Completion, tyro.conf.subcommand("completion")]
 )
 
 _STYLE = (tyro.conf.FlagCreatePairsOff,)
-_DESCRIPTION = "Learn transformations of images as latent flows, edit by composing them, measure the result."
+_DESCRIPTION = """Learn transformations of images as latent flows, edit by composing them, measure the result.
+
+Exit status: 0 done; 2 bad input; 3 a training diverged, or a flow could not be integrated; 130 interrupted, and the
+same command goes on."""
+
+
+def parse(arguments: Sequence[str]) -> Any:
+    """Reads the arguments as a command with its options.
+
+    Raises:
+        SystemExit: with status 0 after help was asked for, 2 if the arguments cannot be read.
+    """
+    return tyro.cli(_Command, args=arguments, prog="flowdis", description=_DESCRIPTION, config=_STYLE)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -52,4 +67,4 @@ def run(arguments: Sequence[str]) -> int:
     if list(arguments) == ["--version"]:
         print(f"flowdis {flowdis.__version__}")
         return 0
-    return tyro.cli(_Command, args=arguments, prog="flowdis", description=_DESCRIPTION, config=_STYLE).run()
+    return parse(arguments).run()

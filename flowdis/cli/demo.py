@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flowdis.cli.options import pick_device
 from flowdis.cli.pipeline import carry_out
+from flowdis.cli.run_options import RunOptions, options_of, taken_up
 from flowdis.cli.runs import Run
 from flowdis.cli.subjects import load_subject
 from flowdis.training.recipes import recipe
@@ -15,7 +16,7 @@ __all__ = ["Demo"]
 
 
 @dataclass(frozen=True)
-class Demo:
+class Demo(RunOptions):
     """Learns to scale, turn and recolour real digits, and writes a report with pictures and numbers.
 
     Interrupted, the same command goes on where it was.
@@ -32,8 +33,7 @@ class Demo:
         flows: How many flows are to be found, where transformations are not known; as many as there are if left out.
         limit: Measure on at most so many test images.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
-        fresh: Begin anew, whatever is in the folder.
-        quiet: Show no progress, print nothing.
+        sample_minutes: Minutes between two pictures of samples, drawn at checkpoints on the way; 0 for none.
     """
 
     out: Path = Path("demo")
@@ -46,17 +46,19 @@ class Demo:
     flows: int | None = None
     limit: int | None = None
     device: str = "auto"
-    fresh: bool = False
-    quiet: bool = False
+    sample_minutes: float = 5.0
 
     def run(self) -> int:
         """Runs the demonstration and returns the exit status.
 
         Raises:
             OSError: if the folder cannot be written.
-            ValueError: if an option is out of range, or the folder holds another run.
+            ValueError: if an option is out of range, the folder holds another run, or there is none to go on with.
             FlowError: if training diverges.
         """
+        return taken_up("demo", self, self.out.expanduser())._run()
+
+    def _run(self) -> int:
         chosen = recipe("demo")
         training = replace(
             chosen.training,
@@ -64,6 +66,7 @@ class Demo:
             steps=self.steps,
             seed=self.seed,
             batch_size=self.batch_size,
+            **self.kept(),
         )
         return carry_out(
             Run(self.out.expanduser()),
@@ -72,6 +75,7 @@ class Demo:
             pick_device(self.device),
             limit=self.limit,
             pictures=True,
-            fresh=self.fresh,
-            quiet=self.quiet,
+            options=self,
+            command=options_of("demo", self),
+            sample_minutes=self.sample_minutes,
         )

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from flowdis._checks import check_positive
 from flowdis.cli.options import pick_device, plain_warnings
+from flowdis.cli.status import DONE
+from flowdis.cli.telling import Teller
 from flowdis.data import check_writable, load_images, save_images
 from flowdis.editing import edit
 from flowdis.models import LatentFlow
@@ -41,7 +43,8 @@ class Edit:
         gif: Also write an animation of each image.
         skip_bad: Leave out files that cannot be read as images, rather than stop.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
-        quiet: Print nothing.
+        json: Print one JSON object of what was read and written on stdout, and progress on stderr.
+        quiet: Show no progress, print nothing but what `json` asks for.
     """
 
     files: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -52,6 +55,7 @@ class Edit:
     gif: bool = False
     skip_bad: bool = False
     device: str = "auto"
+    json: bool = False
     quiet: bool = False
 
     def run(self) -> int:
@@ -73,29 +77,32 @@ class Edit:
         with plain_warnings():
             images, read = load_images(files, image_shape=model.image_shape, skip_bad=self.skip_bad)
         pieces = [self._edited(model, path, piece) for piece in images.split(_AT_ONCE)]
-        self._write(images, torch.cat(pieces, dim=1), read, out)
-        if not self.quiet:
-            left = f", {len(files) - len(read)} left out" if len(read) < len(files) else ""
-            print(f"{len(read)} edited{left}: {out}")
-        return 0
+        written = self._write(images, torch.cat(pieces, dim=1), read, out)
+        skipped = [file for file in files if file not in read]
+        teller = Teller(self.quiet, self.json)
+        teller.tell(f"{len(read)} edited{f', {len(skipped)} left out' if skipped else ''}: {out}")
+        teller.answer({"out": out, "path": self.path, "edited": read, "skipped": skipped, "written": written})
+        return DONE
 
     def _edited(self, model: LatentFlow, path: FlowPath, images: Tensor) -> Tensor:
         """The frames (T, N, C, H, W) that are written: those asked for, an animation's, or the end alone."""
         count = self.frames or (_GIF_FRAMES if self.gif else 1)
         return edit(model, images, path, frames=count).cpu()
 
-    def _write(self, images: Tensor, frames: Tensor, read: list[Path], out: Path) -> None:
+    def _write(self, images: Tensor, frames: Tensor, read: list[Path], out: Path) -> list[Path]:
+        """Writes the files, and returns them."""
         if self.frames is None:
-            save_images(frames[-1], out, read)
+            written = save_images(frames[-1], out, read)
         else:
             names = [f"{file.stem}_{index + 1:03d}" for index in range(len(frames)) for file in read]
-            save_images(frames.flatten(0, 1), out, names)
+            written = save_images(frames.flatten(0, 1), out, names)
         if not self.gif:
-            return
+            return written
         magnify = max(1, round(_GIF_SIDE / min(images.shape[-2:])))
         for index, file in enumerate(read):
             shown = torch.cat([images[index : index + 1], frames[:, index]])
-            save_gif(shown, out / f"{file.stem}.gif", magnify=magnify, there_and_back=True)
+            written.append(save_gif(shown, out / f"{file.stem}.gif", magnify=magnify, there_and_back=True))
+        return written
 
 
 def _files(given: tuple[Path, ...]) -> list[Path]:

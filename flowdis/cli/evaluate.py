@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections import Counter
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ import torch
 import flowdis
 from flowdis._files import write_whole
 from flowdis.cli.options import pick_device
-from flowdis.cli.runs import Run, plain, write_json
+from flowdis.cli.runs import Run, write_json
+from flowdis.cli.status import DONE
 from flowdis.cli.subjects import Subject, load_subject
 from flowdis.cli.tables import error_tables, short_table
+from flowdis.cli.telling import Teller
 from flowdis.data import check_writable
 from flowdis.metrics import evaluate
 from flowdis.metrics.labelled import labelled_scenes
@@ -54,9 +55,9 @@ class Evaluate:
         skip_bad: Leave out files that cannot be read as images, rather than stop.
         limit: Measure flows on at most so many test images.
         seed: The seed of starts, speeds, poses, splits and samples.
-        json: Print all numbers as JSON rather than tables.
+        json: Print one JSON object of all numbers on stdout rather than tables, and progress on stderr.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
-        quiet: Show no progress.
+        quiet: Show no progress, print nothing but the tables or what `json` asks for.
     """
 
     models: tuple[str, ...]
@@ -95,20 +96,19 @@ class Evaluate:
         numbers: dict[str, dict[str, Any]] = {}
         scores: dict[str, ModelScores] = {}
         for name, model in models.items():
-            if not self.quiet:
-                print(f"measuring {name}", flush=True)
+            self._teller.tell(f"measuring {name}")
             scores[name], numbers[name] = self._measured(model, subject, probed)
         table = self._table(scores)
         if self.out is not None:
             self._write(self.out.expanduser(), table, numbers)
+        self._teller.answer({"models": numbers, "table": table and table.to_json()})
         if self.json:
-            print(json.dumps(plain({"models": numbers, "table": table and table.to_json()}), indent=2))
-            return 0
+            return DONE
         for name, values in numbers.items():
             told = [error_tables(values), short_table(values) if self.protocol == "all" else ""]
             print("\n\n".join([name, *(text for text in told if text)]) + "\n")
         print(plain_text(table) if table else "nothing of the models could be measured")
-        return 0
+        return DONE
 
     def _loaded(self) -> dict[str, LatentFlow]:
         if not self.models:
@@ -132,8 +132,7 @@ class Evaluate:
         labelled = labelled_scenes(subject.test, self.samples, generator=generator, names=moving) if moving else None
         probes = None
         if moving and "response" in self._sections:
-            if not self.quiet:
-                print(f"training probes of the factors of {subject.name}", flush=True)
+            self._teller.tell(f"training probes of the factors of {subject.name}")
             readable = [
                 *moving,
                 *(name for name in subject.test.classes if len(subject.test.classes[name].unique()) > 1),
@@ -141,6 +140,10 @@ class Evaluate:
             probes = fit_scene_probes(subject.train, readable, generator=torch.Generator().manual_seed(self.seed))
         fitting = subject.fitting(self.limit, model.dim)
         return Probed(fitting, subject.test, labelled, probes)
+
+    @property
+    def _teller(self) -> Teller:
+        return Teller(self.quiet, self.json)
 
     @property
     def _sections(self) -> tuple[str, ...]:

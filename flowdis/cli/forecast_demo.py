@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,28 +10,30 @@ import torch
 from torch import Tensor
 
 from flowdis._checks import check_choice, check_positive
-from flowdis._files import write_whole
+from flowdis._files import clear_partials, write_whole
 from flowdis.cli.memory import keep_freed_memory
 from flowdis.cli.options import pick_device
+from flowdis.cli.run_options import RunOptions, options_of, taken_up
 from flowdis.cli.runs import Run, write_json
+from flowdis.cli.status import DONE, INTERRUPTED
+from flowdis.cli.training import train
 from flowdis.data import FrameSequences
 from flowdis.metrics.forecast import ForecastScores, measure_forecasts, persistence
 from flowdis.models import WaveMachine
 from flowdis.plots.canvas import figure_png
 from flowdis.plots.forecasts import forecast_curves, forecast_film, forecast_frames
-from flowdis.training import Trainer, TrainingResult
+from flowdis.training import TrainingResult
 from flowdis.training.forecasting import FORECASTERS, MOVING, ForecastRecipe
 
 __all__ = ["ForecastDemo"]
 
-_INTERRUPTED = 130
 _FILMED = 4  # sequences
 _AT_ONCE = 25  # sequences foretold at once
 _DEFAULT = ("lattice", "uncoupled", "gru")
 
 
 @dataclass(frozen=True)
-class ForecastDemo:
+class ForecastDemo(RunOptions):
     """Trains models on moving pictures, equally long, and measures how far each foretells them.
 
     Models differ in their latent dynamics alone: the oscillator lattice, the same oscillators uncoupled, and a gated
@@ -49,8 +50,6 @@ class ForecastDemo:
         sequences: Sequences to train on; as many as the data ask for where left out.
         tested: Sequences to measure on.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
-        fresh: Begin anew, whatever is in the folder.
-        quiet: Show no progress, print nothing.
     """
 
     out: Path = Path("forecast")
@@ -63,44 +62,54 @@ class ForecastDemo:
     sequences: int | None = None
     tested: int = 100
     device: str = "auto"
-    fresh: bool = False
-    quiet: bool = False
 
     def run(self) -> int:
         """Runs the demonstration and returns the exit status.
 
         Raises:
             OSError: if the folder cannot be written.
-            ValueError: if an option is out of range, or the folder holds another run.
+            ValueError: if an option is out of range, the folder holds another run, or there is none to go on with.
             FlowError: if training diverges.
         """
+        folder = self.out.expanduser()
+        if not self.resume:
+            return taken_up("forecast-demo", self, folder)._run()
+        begun = [file.parent for file in sorted(folder.glob("*/run.json"))]
+        return taken_up("forecast-demo", self, begun[0] if begun else folder)._run()
+
+    def _run(self) -> int:
         device, recipe, out = pick_device(self.device), self._recipe(), self.out.expanduser()
         runs = {kind: Run(out / kind) for kind in self.models}
         settings = {"data": self.data, "models": list(self.models), "recipe": asdict(recipe)}
         for kind, run in runs.items():
-            run.begin(settings | {"model": kind}, fresh=self.fresh)
+            run.begin(settings | {"model": kind}, fresh=self.fresh, command=options_of("forecast-demo", self))
+        for folder in (out, out / "films", out / "figures"):
+            clear_partials(folder)
+        whole = Run(out)
         if self.fresh:
-            (out / "metrics.json").unlink(missing_ok=True)
-        if (out / "metrics.json").is_file():
-            print(f"flowdis: {out} holds this run, finished (--fresh begins anew)", file=sys.stderr)
-            return 0
+            whole.metrics.unlink(missing_ok=True)
+        if whole.metrics.is_file():
+            self.teller.note(f"{out} holds this run, finished (--fresh begins anew)")
+            self.teller.answer(_answer(whole, whole.read_metrics()))
+            return DONE
         keep_freed_memory()
-        self._tell(f"drawing sequences of {self.data}")
-        train, test = (part.to(device) for part in recipe.data(self.data))
+        self.teller.tell(f"drawing sequences of {self.data}")
+        drawn, test = (part.to(device) for part in recipe.data(self.data))
         machines, reports = {}, {}
         for kind, run in runs.items():
-            machine = recipe.machine(kind, train.image_shape, data=self.data).to(device)
+            machine = recipe.machine(kind, drawn.image_shape, data=self.data).to(device)
             first = _stability(machine)
-            result = self._train(run, recipe, machine, train, kind)
+            result = train(
+                run, machine, drawn, recipe.training, self, what=kind, objective=recipe.bound(), held_out=test
+            )
             if not result.finished:
-                told = f"interrupted at step {result.steps} of {kind}; the same command goes on from there"
-                print(f"flowdis: {told}", file=sys.stderr)
-                return _INTERRUPTED
+                self.teller.answer({"run": out, "finished": False, "model": kind, "steps": result.steps})
+                return INTERRUPTED
             machine.save_pretrained(run.model)
             machines[kind] = machine
             reports[kind] = _report(result, first, _stability(machine))
-        self._finish(out, recipe, machines, reports, test)
-        return 0
+        self.teller.answer(_answer(whole, self._finish(out, recipe, machines, reports, test)))
+        return DONE
 
     def _recipe(self) -> ForecastRecipe:
         check_choice("data", self.data, tuple(MOVING))
@@ -117,19 +126,9 @@ class ForecastDemo:
             "steps": self.steps,
             "seed": self.seed,
             "batch_size": self.batch_size,
+            **self.kept(),
         }
         return recipe.with_training(replace(recipe.training, **changes))
-
-    def _train(
-        self, run: Run, recipe: ForecastRecipe, machine: WaveMachine, train: FrameSequences, kind: str
-    ) -> TrainingResult:
-        trainer = Trainer(machine, train, recipe.training, run.checkpoint, self.quiet, recipe.bound())
-        resumed = trainer.resume()
-        size = sum(parameter.numel() for parameter in machine.parameters())
-        self._tell(f"{kind}: {size:,} parameters" + (f", going on at step {trainer.step}" if resumed else ""))
-        result = trainer.run()
-        run.write_history(result.history)
-        return result
 
     def _finish(
         self,
@@ -138,7 +137,7 @@ class ForecastDemo:
         machines: dict[str, WaveMachine],
         reports: dict[str, Any],
         test: FrameSequences,
-    ) -> None:
+    ) -> dict[str, Any]:
         """Measures, draws, and writes the metrics last, as they tell that all is there."""
         frames, made = test.frames, {}
         for kind, machine in machines.items():
@@ -155,9 +154,11 @@ class ForecastDemo:
         }
         for name, figure in figures.items():
             write_whole(out / "figures" / f"{name}.png", figure_png(figure))
-        write_json(out / "metrics.json", self._metrics(recipe, scores, reports))
-        self._tell(_table(scores, recipe.steps))
-        self._tell(f"Look at {film} and {out / 'figures'}")
+        metrics = self._metrics(recipe, scores, reports)
+        write_json(out / "metrics.json", metrics)
+        self.teller.tell(_table(scores, recipe.steps))
+        self.teller.tell(f"Look at {film} and {out / 'figures'}")
+        return metrics
 
     def _metrics(
         self, recipe: ForecastRecipe, scores: dict[str, ForecastScores], reports: dict[str, Any]
@@ -175,9 +176,10 @@ class ForecastDemo:
             "torch": torch.__version__,
         }
 
-    def _tell(self, text: str) -> None:
-        if not self.quiet:
-            print(text, flush=True)
+
+def _answer(run: Run, metrics: dict[str, Any]) -> dict[str, Any]:
+    """What a program is told of a finished demonstration."""
+    return {"run": run.folder, "finished": True, "films": run.folder / "films", "metrics": metrics}
 
 
 def _given(film: Tensor) -> Any:
@@ -196,6 +198,7 @@ def _report(result: TrainingResult, first: dict[str, float] | None, last: dict[s
         "training_steps": result.steps,
         "seconds": result.seconds,
         "loss": result.history[-1]["loss"] if result.history else None,
+        "held_out": None if result.held_out is None else asdict(result.held_out),
     }
     return report if first is None else report | {"stability": {"untrained": first, "trained": last}}
 

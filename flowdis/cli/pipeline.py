@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -13,22 +12,27 @@ from flowdis._checks import check_positive
 from flowdis.cli.cards import run_card
 from flowdis.cli.looking import look_at
 from flowdis.cli.memory import keep_freed_memory
+from flowdis.cli.run_options import RunOptions
 from flowdis.cli.runs import Run, write_json
+from flowdis.cli.samples import SampleSheets
+from flowdis.cli.status import DONE, INTERRUPTED
 from flowdis.cli.subjects import Subject
 from flowdis.cli.tables import short_table
+from flowdis.cli.telling import Teller
+from flowdis.cli.training import train
 from flowdis.dynamics import FlowError
 from flowdis.metrics import evaluate
 from flowdis.metrics.amount_evaluation import evaluate_amounts
 from flowdis.metrics.batches import spread
 from flowdis.models import LatentFlow
 from flowdis.plots import Gallery, demo_figures, write_report
-from flowdis.training import Trainer, TrainingResult
+from flowdis.training import TrainingResult
 from flowdis.training.recipes import Recipe
 
 __all__ = ["carry_out", "picture", "settings_of"]
 
 _SHOWN = 300  # codes in the latent portrait
-_INTERRUPTED = 130
+_HELD_OUT = 256  # scenes
 
 
 def settings_of(recipe: Recipe, subject: Subject) -> dict[str, Any]:
@@ -69,8 +73,9 @@ def carry_out(
     *,
     limit: int | None,
     pictures: bool,
-    fresh: bool,
-    quiet: bool,
+    options: RunOptions,
+    command: Mapping[str, Any],
+    sample_minutes: float,
 ) -> int:
     """Trains, from the run's checkpoint on if there is one, measures, and draws where asked to.
 
@@ -81,8 +86,9 @@ def carry_out(
         device: Where the model is trained.
         limit: At most so many scenes to measure on; all where left out.
         pictures: Whether to draw pictures and write the report.
-        fresh: Whether to begin anew, whatever is in the folder.
-        quiet: Whether to show no progress and tell of nothing.
+        options: How the run is kept and told of.
+        command: The command and its options, by which the run can be taken up.
+        sample_minutes: Minutes between two pictures of samples; 0 for none.
 
     Returns:
         The exit status: 130 if training was interrupted, and goes on when run again.
@@ -93,48 +99,51 @@ def carry_out(
         ValueError: if options do not go together (before anything is written), or the folder holds another run.
     """
     check_positive("limit", 1 if limit is None else limit)
+    check_positive("sample_minutes", sample_minutes, zero=True)
     sequences = recipe.sequences(subject.train.to(torch.empty(0, device=device)))
     model = recipe.model(subject.image_shape, sequences.units).to(device)
-    run.begin(settings_of(recipe, subject), fresh=fresh)
+    run.begin(settings_of(recipe, subject), fresh=options.fresh, command=command)
+    teller = options.teller
     if run.metrics.is_file() and (run.report.is_file() or not pictures):
         shown = f": see {run.report}" if pictures else ""
-        print(f"flowdis: {run.folder} holds this run, finished{shown} (--fresh begins anew)", file=sys.stderr)
-        return 0
-    look_at(run, subject, quiet=quiet)
+        teller.note(f"{run.folder} holds this run, finished{shown} (--fresh begins anew)")
+        teller.answer(_answer(run, run.read_metrics()))
+        return DONE
+    look_at(run, subject, teller)
     keep_freed_memory()
-    trainer = Trainer(model, sequences, recipe.training, run.checkpoint, quiet, recipe.objective)
-    result = _train(run, trainer, model.names, subject)
+    apart = spread(subject.test, _HELD_OUT).to(torch.empty(0, device=device))
+    result = train(
+        run,
+        model,
+        sequences,
+        recipe.training,
+        options,
+        what=f"{', '.join(model.names)}: {len(subject.train)} {subject.name}",
+        objective=recipe.objective,
+        held_out=replace(recipe, augmentation=None).sequences(apart),
+        watchers=[SampleSheets(run.samples, subject.test, sample_minutes)] if sample_minutes else [],
+    )
     if not result.finished:
-        told = f"interrupted at step {result.steps}; the same command goes on from there"
-        print(f"flowdis: {told}", file=sys.stderr)
-        return _INTERRUPTED
+        teller.answer({"run": run.folder, "finished": False, "steps": result.steps})
+        return INTERRUPTED
     amounts: dict[str, Any] = {}
     if recipe.supervision != "known":
         amounts, model = _matched(recipe, model, subject, limit)
     model.save_pretrained(run.model)
-    metrics = _measure(run, recipe, model, subject, result, amounts, limit=limit, quiet=quiet)
+    metrics = _measure(run, recipe, model, subject, result, amounts, limit=limit, quiet=options.quiet)
     if pictures:
-        picture(run, model, subject, metrics, quiet=quiet)
+        picture(run, model, subject, metrics, teller)
     run_card(model, run.settings(), metrics, run.folder / "strips" if pictures else None).write(run.model)
-    if not quiet:
-        print(f"\n{short_table(metrics)}\n")
-        print(f"Look at {run.report}" if pictures else f"Pictures: flowdis report --run {run.folder}")
-    return 0
+    teller.tell(f"\n{short_table(metrics)}\n")
+    teller.tell(f"Look at {run.report}" if pictures else f"Pictures: flowdis report {run.folder}")
+    teller.answer(_answer(run, metrics))
+    return DONE
 
 
-def _train(run: Run, trainer: Trainer, names: Sequence[str], subject: Subject) -> TrainingResult:
-    """Trains and writes the history."""
-    resumed = trainer.resume()
-    if not trainer.quiet:
-        model, config = trainer.model, trainer.config
-        begun = f"{config.minutes:g} minutes" if config.steps is None else f"{config.steps} steps"
-        begun = f"going on at step {trainer.step}, {trainer.progress():.0%} done" if resumed else begun
-        size = sum(parameter.numel() for parameter in model.parameters())
-        told = f"{', '.join(names)}: {len(subject.train)} {subject.name}, {size:,} parameters"
-        print(f"{told}, {_where(model.device)}; {begun}")
-    result = trainer.run()
-    run.write_history(result.history)
-    return result
+def _answer(run: Run, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What a program is told of a finished run."""
+    report = run.report if run.report.is_file() else None
+    return {"run": run.folder, "finished": True, "model": run.model, "report": report, "metrics": metrics}
 
 
 def _measure(
@@ -182,6 +191,7 @@ def _measure(
             "device": str(model.device),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
+            **({"held_out": asdict(result.held_out)} if result.held_out else {}),
         },
     }
     write_json(run.metrics, metrics)
@@ -196,7 +206,7 @@ def _matched(
     return evaluate_amounts(model, sequences, generator=torch.Generator().manual_seed(recipe.training.seed))
 
 
-def picture(run: Run, model: LatentFlow, subject: Subject, metrics: Mapping[str, Any], *, quiet: bool) -> None:
+def picture(run: Run, model: LatentFlow, subject: Subject, metrics: Mapping[str, Any], teller: Teller) -> None:
     """Draws strips and animations of test scenes, and writes the report.
 
     Arguments:
@@ -204,17 +214,16 @@ def picture(run: Run, model: LatentFlow, subject: Subject, metrics: Mapping[str,
         model: The model.
         subject: What it was trained on.
         metrics: The metrics.
-        quiet: Whether to tell of nothing.
+        teller: Who tells of it.
     """
-    if not quiet:
-        print("drawing pictures", flush=True)
+    teller.tell("drawing pictures")
     order = _mixed(len(subject.test))[:_SHOWN]
     labels = None if subject.labels is None else subject.labels[order]
     scenes = subject.test[order].to(model.log_diffusion)
     try:
         gallery = demo_figures(model, scenes, labels=labels, generator=torch.Generator().manual_seed(0))
     except FlowError as error:
-        print(f"flowdis: no pictures: {error}", file=sys.stderr)
+        teller.note(f"no pictures: {error}")
         gallery = Gallery()
     replace(gallery, animations={}).save(run.folder / "strips")
     _, animations = replace(gallery, figures={}).save(run.folder / "gifs")
@@ -248,7 +257,3 @@ def _summary(model: LatentFlow, subject: Subject, metrics: Mapping[str, Any]) ->
             f"{training['steps']} steps, on {training['device']}."
         )
     return told
-
-
-def _where(device: torch.device) -> str:
-    return f"{device} ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)

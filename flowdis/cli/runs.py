@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowdis._files import write_whole
+from flowdis._files import clear_partials, write_whole
 from flowdis.data import check_writable
+from flowdis.training import Checkpoints
 
-__all__ = ["Run", "plain", "write_json"]
+__all__ = ["Run", "differences", "plain", "write_json"]
 
 _FORMAT = "flowdis.run"
 _FOLDERS = ("model", "report", "strips", "gifs")
+_WRITTEN = ("", *_FOLDERS, "checkpoints", "samples", "first_look")
+_FREE = ("training.checkpoint_seconds", "training.keep")  # settings that nothing a run comes to depends on
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,23 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The file with all that training needs to go on."""
+        """The file with all that training needs to go on; those that are kept stand in `checkpoints`."""
         return self.folder / "checkpoint.pt"
+
+    @property
+    def log(self) -> Path:
+        """The file of the logged steps, one JSON object a line."""
+        return self.folder / "log.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        """The folder of the sample pictures."""
+        return self.folder / "samples"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of the events for TensorBoard."""
+        return self.folder / "tensorboard"
 
     @property
     def metrics(self) -> Path:
@@ -57,16 +75,15 @@ class Run:
     def _settings(self) -> Path:
         return self.folder / "run.json"
 
-    @property
-    def _log(self) -> Path:
-        return self.folder / "log.jsonl"
-
-    def begin(self, settings: Mapping[str, Any], *, fresh: bool) -> None:
+    def begin(
+        self, settings: Mapping[str, Any], *, fresh: bool = False, command: Mapping[str, Any] | None = None
+    ) -> None:
         """Makes the folder ready for a run, or for the rest of the same run.
 
         Arguments:
             settings: All that the result of the run depends on.
             fresh: Whether to begin anew, whatever is there of an earlier run.
+            command: The command and its options, so that the run can be taken up without them.
 
         Raises:
             OSError: if something cannot be written.
@@ -76,11 +93,15 @@ class Run:
         for name in _FOLDERS:
             check_writable(self.folder / name)
         old, new = self.settings(), json.loads(json.dumps(plain(settings)))
+        begun = old.pop("command", None)
         if fresh:
-            for file in (self.checkpoint, self.metrics, self.report, self._log, self._settings):
-                file.unlink(missing_ok=True)
+            self._empty()
         elif old:
-            changed = [f"{key} {before}, now {after}" for key, before, after in _differences(old, new)]
+            changed = [
+                f"{key} {before}, now {after}"
+                for key, before, after in differences(old, new)
+                if not key.endswith(_FREE)
+            ]
             if changed:
                 raise ValueError(
                     f"`out` must be a new folder, or hold the same run; {self.folder} was begun with "
@@ -91,7 +112,16 @@ class Run:
                 f"`out` must be a new folder, or hold the same run; {self.checkpoint} is of neither "
                 "(another folder, or --fresh, begins anew)"
             )
-        write_json(self._settings, {"format": _FORMAT, **new})
+        for name in _WRITTEN:
+            clear_partials(self.folder / name)
+        write_json(self._settings, {"format": _FORMAT, **new, "command": command or begun})
+
+    def _empty(self) -> None:
+        """Removes what a run leaves behind that another run could be taken for."""
+        Checkpoints(self.checkpoint).remove()
+        events, samples = self.tensorboard.glob("events.out.tfevents.*"), self.samples.glob("step_*.png")
+        for file in (self.metrics, self.report, self.log, self._settings, *events, *samples):
+            file.unlink(missing_ok=True)
 
     def settings(self) -> dict[str, Any]:
         """What the run was begun with; nothing where that is not known.
@@ -114,28 +144,21 @@ class Run:
             ValueError: if the file is not a JSON object.
         """
         if not self.metrics.is_file():
-            raise FileNotFoundError(
-                f"`run` must be the folder of a finished run, got {self.folder} without metrics.json"
-            )
+            raise FileNotFoundError(f"`runs` must be folders of finished runs, got {self.folder} without metrics.json")
         return _read_json(self.metrics)
 
-    def write_history(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Writes the logged steps of training, one JSON object a line."""
-        lines = [json.dumps(plain(entry)) + "\n" for entry in history]
-        write_whole(self._log, "".join(lines).encode())
-
     def read_history(self) -> list[dict[str, float]]:
-        """The logged steps of training; none where there is no log.
+        """The logged steps of training; none where there is no log. A last line that is not ended is not read.
 
         Raises:
             ValueError: if the log is not one JSON object a line.
         """
-        if not self._log.is_file():
+        if not self.log.is_file():
             return []
         try:
-            entries = [json.loads(line) for line in self._log.read_text().splitlines()]
+            entries = [json.loads(line) for line in self.log.read_text().split("\n")[:-1]]
         except ValueError as error:
-            raise ValueError(f"{self._log} must hold one JSON object a line: {error}") from error
+            raise ValueError(f"{self.log} must hold one JSON object a line: {error}") from error
         return [{key: math.nan if value is None else value for key, value in entry.items()} for entry in entries]
 
 
@@ -170,9 +193,10 @@ def _read_json(file: Path) -> dict[str, Any]:
     return values
 
 
-def _differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The key, such as "training.seed", and both values of all that differs between nested settings."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in dict.fromkeys((*old, *new)):
-            yield from _differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+            yield from differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
     elif old != new:
         yield key, old, new

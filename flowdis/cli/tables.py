@@ -7,7 +7,7 @@ from typing import Any
 
 from flowdis.metrics.writers import text_table
 
-__all__ = ["error_tables", "short_table"]
+__all__ = ["error_records", "error_tables", "short_table"]
 
 _COLUMNS = ("error", "floor", "identity", "black", "constant", "linear")
 
@@ -33,12 +33,13 @@ def short_table(metrics: Mapping[str, Any]) -> str:
     """The error, the floor and the identity of everything that was measured against the truth."""
     rows = [
         (label, *(f"{record[name]:.1f}" for name in ("error", "floor", "identity")), _ratio(record))
-        for label, record in _records(metrics)
+        for label, record in error_records(metrics)
     ]
     return text_table(("", "error", "floor", "identity", "error/floor"), rows) if rows else "nothing to compare with"
 
 
-def _records(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def error_records(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Everything that was measured against the truth, by what it is."""
     for protocol, section in metrics.get("protocols", {}).items():
         for name, error in section["equivariance"].items():
             yield f"{protocol}: {name}", error

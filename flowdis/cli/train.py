@@ -8,6 +8,7 @@ from pathlib import Path
 from flowdis._checks import check_positive
 from flowdis.cli.options import pick_device
 from flowdis.cli.pipeline import carry_out
+from flowdis.cli.run_options import RunOptions, options_of, taken_up
 from flowdis.cli.runs import Run
 from flowdis.cli.subjects import ImageShape, load_subject
 from flowdis.training import TrainingConfig
@@ -17,13 +18,13 @@ __all__ = ["Train"]
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(RunOptions):
     """Learns flows of digits, of rendered scenes, or of one's own images, and measures them.
 
     Interrupted, the same command goes on where it was. What is left out is as the recipe has it.
 
     Arguments:
-        out: The folder to write into: model, checkpoint.pt, log.jsonl, metrics.json.
+        out: The folder to write into: run.json, log.jsonl, checkpoint.pt, checkpoints, samples, model, metrics.json.
         recipe: demo (edits from any pose; the default), factors (the same for factor data sets; their default),
             published (digits from upright poses only, as in the published
             experiment), or a baseline: vae, beta_vae, factor_vae, beta_tcvae, slow_vae, topographic_vae,
@@ -58,8 +59,7 @@ class Train:
         likelihood: The likelihood of pixels: bernoulli or gaussian.
         limit: Measure on at most so many test images.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
-        fresh: Begin anew, whatever is in the folder.
-        quiet: Show no progress, print nothing.
+        sample_minutes: Minutes between two pictures of samples, drawn at checkpoints on the way; 0 for none.
     """
 
     out: Path
@@ -87,18 +87,20 @@ class Train:
     likelihood: str | None = None
     limit: int | None = None
     device: str = "auto"
-    fresh: bool = False
-    quiet: bool = False
+    sample_minutes: float = 5.0
 
     def run(self) -> int:
         """Trains and returns the exit status.
 
         Raises:
             OSError: if the folder cannot be written, or that of the images does not exist.
-            ValueError: if an option is out of range, an image cannot be read, or the folder holds another
-                run.
+            ValueError: if an option is out of range, an image cannot be read, the folder holds another run, or there
+                is none to go on with.
             FlowError: if training diverges.
         """
+        return taken_up("train", self, self.out.expanduser())._run()
+
+    def _run(self) -> int:
         subject = load_subject(
             self.data,
             image_shape=self.image_shape,
@@ -121,8 +123,9 @@ class Train:
             pick_device(self.device),
             limit=self.limit,
             pictures=False,
-            fresh=self.fresh,
-            quiet=self.quiet,
+            options=self,
+            command=options_of("train", self, {"data": subject.source, "attributes": self._attributes}),
+            sample_minutes=self.sample_minutes,
         )
 
     def chosen(self, default: str) -> Recipe:
@@ -150,6 +153,10 @@ class Train:
         if twice:
             raise ValueError(f"`transforms` must be different names, got {twice[0]} twice")
         return chosen
+
+    @property
+    def _attributes(self) -> Path | None:
+        return self.attributes and self.attributes.expanduser().resolve()
 
     @property
     def _transforms(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
-__all__ = ["error_curves", "training_curves"]
+__all__ = ["error_curves", "plain_decades", "smoothed", "training_curves"]
 
 _NOT_TERMS = ("step", "seconds", "learning_rate")
 _WIDTH, _HEIGHT, _SIZE = 9.0, 4.6, 8.5
@@ -63,7 +63,7 @@ def _column(history: Sequence[Mapping[str, float]], name: str) -> np.ndarray:
     return np.array([float(entry.get(name, math.nan)) for entry in history])
 
 
-def _smooth(values: np.ndarray) -> np.ndarray:
+def smoothed(values: np.ndarray) -> np.ndarray:
     """A centred mean over about a fortieth of the run, narrower at its ends; gaps stay gaps."""
     half = len(values) // 80
     finite = np.isfinite(values)
@@ -78,7 +78,7 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 
 def _end_text(name: str, values: np.ndarray) -> str:
-    finite = _smooth(values)[np.isfinite(values)]
+    finite = smoothed(values)[np.isfinite(values)]
     end = f"{finite[-1]:,.0f}" if len(finite) and abs(finite[-1]) >= 100 else f"{finite[-1]:.3g}" if len(finite) else ""
     return f"{name.replace('_', ' ')}  {end}".replace("-", "−")
 
@@ -95,19 +95,19 @@ def _draw_terms(axes: matplotlib.axes.Axes, steps: np.ndarray, terms: Mapping[st
         marker = "o" if np.isfinite(values).sum() == 1 else ""
         axes.plot(steps, values, color=colour, alpha=0.22, linewidth=0.8)
         axes.plot(
-            steps, _smooth(values), color=colour, linewidth=2.4 if name == "loss" else 1.6,
+            steps, smoothed(values), color=colour, linewidth=2.4 if name == "loss" else 1.6,
             linestyle="--" if name == "loss" else "-", marker=marker, zorder=3 if name == "loss" else 2,
         )  # fmt: skip
     if len(finite) and finite.min() > 0 and finite.max() > 3 * finite.min():
         axes.set_yscale("log")
-        _plain_decades(axes)
+        plain_decades(axes)
     elif len(finite) and np.abs(finite).max() > 1000:
         axes.set_yscale("symlog", linthresh=10.0)
     axes.set_ylabel("nats per sequence", fontsize=_SIZE, color=INK)
     axes.tick_params(labelbottom=False)
 
 
-def _plain_decades(axes: matplotlib.axes.Axes) -> None:
+def plain_decades(axes: matplotlib.axes.Axes) -> None:
     """Marks 1, 2 and 5 of every decade, in plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -120,7 +120,7 @@ def _label_ends(axes: matplotlib.axes.Axes, terms: Mapping[str, np.ndarray], tex
     """Writes each term's name and last value right of its curve, apart where curves end close together."""
     ends = {}
     for index, (name, values) in enumerate(terms.items()):
-        finite = _smooth(values)[np.isfinite(values)]
+        finite = smoothed(values)[np.isfinite(values)]
         if len(finite):
             ends[index] = (name, axes.transData.transform((0.0, finite[-1]))[1])
     box = axes.get_window_extent()

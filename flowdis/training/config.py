@@ -31,6 +31,7 @@ class TrainingConfig:
         solver_steps: Runge-Kutta steps per segment in training.
         seed: The seed of weights, sequences and posterior samples.
         checkpoint_seconds: Seconds between checkpoints.
+        keep: How many checkpoints are kept by number, beside the best.
         log_every: Steps between two entries of the history.
         weights: The weights of the bound's terms.
 
@@ -51,11 +52,12 @@ class TrainingConfig:
     solver_steps: int = 8
     seed: int = 0
     checkpoint_seconds: float = 30.0
+    keep: int = 3
     log_every: int = 20
     weights: Weights = field(default_factory=Weights)
 
     def __post_init__(self) -> None:
-        for name in ("minutes", "batch_size", "frames", "learning_rate", "clip", "solver_steps", "log_every"):
+        for name in ("minutes", "batch_size", "frames", "learning_rate", "clip", "solver_steps", "keep", "log_every"):
             check_positive(name, getattr(self, name))
         for name in ("ramp", "warmup", "weight_decay", "checkpoint_seconds"):
             check_positive(name, getattr(self, name), zero=True)

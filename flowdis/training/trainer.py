@@ -8,36 +8,27 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from flowdis.data.batch import CodePairs, SequenceBatch
+from flowdis.data.batch import SequenceBatch
 from flowdis.dynamics import FlowError
 from flowdis.models import LatentFlow, WaveMachine
 from flowdis.objectives import Bound, FlowBound, Objective
-from flowdis.training.checkpoint import load_checkpoint, save_checkpoint
+from flowdis.training.checkpoint import Checkpoints, load_checkpoint
 from flowdis.training.config import TrainingConfig
-from flowdis.training.interrupts import deferred_interrupts
+from flowdis.training.held_out import HELD_OUT, HeldOut, Sampler, held_out_loss
+from flowdis.training.interrupts import Interrupts, deferred_interrupts
+from flowdis.training.progress import progress_bar, show
+from flowdis.training.schedule import learning_rate, make_optimizer, motion_speed
+from flowdis.training.watchers import Watcher, Watchers
 
-__all__ = ["Sampler", "Trainer", "TrainingResult"]
+__all__ = ["HeldOut", "Sampler", "Trainer", "TrainingResult"]
 
-
-_FIRST_SPEED = 0.05
+_MEASURED = 10  # entries of the history from one measurement on held-out sequences to the next
 _COLLAPSED = 1e-3  # nats; a code that tells one image out of a thousand from the others has 7
-
-
-@runtime_checkable
-class Sampler(Protocol):
-    """Anything that draws batches of sequences, such as `TransformSequences`."""
-
-    def sample(
-        self, batch_size: int, *, generator: torch.Generator, frames: int | None = None, speed: float = 1.0
-    ) -> SequenceBatch | CodePairs:
-        """Draws `batch_size` sequences, amounts multiplied by `speed`, all randomness from `generator`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +42,7 @@ class TrainingResult:
         parameters: Learned numbers of the model.
         history: Logged steps, each with its time, learning rate, loss and terms in nats per sequence.
         finished: Whether the budget was used up, rather than the run interrupted.
+        held_out: How well it does on held-out sequences; None where there are none, or the run was interrupted.
     """
 
     steps: int
@@ -59,6 +51,7 @@ class TrainingResult:
     parameters: int
     history: Sequence[dict[str, float]]
     finished: bool
+    held_out: HeldOut | None = None
 
 
 @dataclass
@@ -69,10 +62,14 @@ class Trainer:
         model: The model, on the device where it trains.
         sequences: What draws the batches.
         config: The settings.
-        checkpoint: The file of the checkpoint; none is written where left out.
+        checkpoint: The file of the last checkpoint; earlier ones and the best are kept in a folder beside it, as
+            `Checkpoints` has it. None is written where left out.
         quiet: Whether to show no progress bar.
         objective: What training lowers, of models of its kind; the bound of the flows, as the settings weigh it, where
             left out.
+        held_out: Sequences that the model is not trained on. The loss of some of them, always the same, is added to
+            every tenth entry of the history, as "held_out.loss", and tells which checkpoint is the best.
+        watchers: Those who are told how training goes, such as a `JsonLog`.
     """
 
     model: LatentFlow | WaveMachine
@@ -81,17 +78,22 @@ class Trainer:
     checkpoint: FilePath | None = None
     quiet: bool = False
     objective: Objective | None = None
+    held_out: Sampler | None = None
+    watchers: Sequence[Watcher] = ()
 
     def __post_init__(self) -> None:
         config = self.config
         self.goal: Objective = self.objective or FlowBound(config.weights, config.solver_steps)
         self.goal.check(self.model)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.optimizer = _optimizer(self.model, config)
+        self.optimizer = make_optimizer(self.model, config)
         self.parts = self.goal.parts(self.model, torch.Generator().manual_seed(config.seed))
         self.parts_optimizer = None if self.parts is None else self.goal.optimizer(self.parts)
         self.step, self.seconds, self.seen = 0, 0.0, 0
         self.history: list[dict[str, float]] = []
+        self.best: tuple[float, int] = (math.inf, 0)  # the lowest held-out loss, and its step
+        self.checkpoints = None if self.checkpoint is None else Checkpoints(self.checkpoint, config.keep)
+        self.told = Watchers(self.watchers)
 
     def resume(self) -> bool:
         """Takes up the checkpoint's state if there is one, and says whether there was.
@@ -99,9 +101,12 @@ class Trainer:
         Raises:
             ValueError: if the checkpoint is unreadable or belongs to another model or objective.
         """
-        if self.checkpoint is None or not self.checkpoint.is_file():
+        if self.checkpoints is None:
             return False
-        state = load_checkpoint(self.checkpoint)
+        self.checkpoints.clear()
+        if not self.checkpoints.last.is_file():
+            return False
+        state = load_checkpoint(self.checkpoints.last)
         mine = type(self.goal).__name__
         if state.get("objective", mine) != mine:
             wanted = f"must be of a training by {mine}, got one by {state['objective']}"
@@ -116,11 +121,14 @@ class Trainer:
         self.generator.set_state(state["generator"])
         self.step, self.seconds, self.seen = state["step"], state["seconds"], state["seen"]
         self.history = state["history"]
+        self.best = tuple(state.get("best", (math.inf, 0)))
+        if self.best[1] == self.step and math.isfinite(self.best[0]):
+            self.checkpoints.keep_as_best()  # which a kill may have prevented
         return True
 
     def save(self) -> None:
         """Writes the checkpoint, where one is wanted."""
-        if self.checkpoint is None:
+        if self.checkpoints is None:
             return
         owners: dict[str, Any] = self._modules() | self._optimizers()
         state: dict[str, Any] = {
@@ -131,8 +139,10 @@ class Trainer:
             "seconds": self.seconds,
             "seen": self.seen,
             "history": self.history,
+            "best": self.best,
         }
-        save_checkpoint(self.checkpoint, state)
+        self.checkpoints.save(state, best=self.best[1] == self.step and math.isfinite(self.best[0]))
+        self.told.save(self.step, self.model)
 
     def progress(self) -> float:
         """The part of the budget that is used up, from 0 to 1."""
@@ -146,24 +156,24 @@ class Trainer:
         Raises:
             FlowError: if the loss stops being finite; the message names the term and the step.
         """
+        try:
+            return self._run()
+        finally:
+            self.told.end()
+
+    def _run(self) -> TrainingResult:
         self.model.train()
-        saved = time.perf_counter()
-        with _bar(self.config, self.quiet) as bar, deferred_interrupts() as interrupts:
-            _show(bar, self)
+        self.told.begin(self.step, self.history)
+        with progress_bar(self.config, self.quiet) as bar, deferred_interrupts() as interrupts:
             try:
-                while self.progress() < 1 and not interrupts.came:
-                    start = time.perf_counter()
-                    self._advance()
-                    now = time.perf_counter()
-                    self.seconds += now - start
-                    if now - saved > self.config.checkpoint_seconds:
-                        self.save()
-                        saved = now
-                    _show(bar, self)
+                self._train(bar, interrupts)
             except KeyboardInterrupt:  # at the second request, or off the main thread
                 interrupts.came = True
-        self.model.eval()
+            finally:
+                self.model.eval()
+        held_out = None
         if self.progress() >= 1:
+            held_out = self._last_measured()
             self.goal.finish(self.model, self._whole)
             _warn_of_collapse(self.history)
         self.save()
@@ -174,6 +184,44 @@ class Trainer:
             sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             self.history,
             self.progress() >= 1,
+            held_out,
+        )
+
+    def _train(self, bar: Any, interrupts: Interrupts) -> None:
+        saved = time.perf_counter()
+        while self.progress() < 1 and not interrupts.came:
+            show(bar, self.config, self.step, self.seconds, self.history[-1]["loss"] if self.history else math.nan)
+            measured = self._measured()
+            start = time.perf_counter()
+            self._advance(measured)
+            now = time.perf_counter()
+            self.seconds += now - start
+            if now - saved > self.config.checkpoint_seconds:
+                self.save()
+                saved = time.perf_counter()
+        show(bar, self.config, self.step, self.seconds, self.history[-1]["loss"] if self.history else math.nan)
+
+    def _measured(self) -> dict[str, float]:
+        """The loss on held-out sequences where it is due; the best so far is kept."""
+        if self.held_out is None or self.step % (self.config.log_every * _MEASURED):
+            return {}
+        loss = self._held_out_loss(self.held_out)
+        if loss < self.best[0]:
+            self.best = (loss, self.step)
+            self.save()
+        return {HELD_OUT: loss}
+
+    def _last_measured(self) -> HeldOut | None:
+        if self.held_out is None:
+            return None
+        last = self._held_out_loss(self.held_out)
+        if last < self.best[0]:
+            self.best = (last, self.step)
+        return HeldOut(last, *self.best)
+
+    def _held_out_loss(self, sequences: Sampler) -> float:
+        return held_out_loss(
+            self.model, sequences, self.goal, parts=self.parts, frames=self.config.frames, seed=self.config.seed
         )
 
     def _modules(self) -> dict[str, nn.Module]:
@@ -190,23 +238,24 @@ class Trainer:
             raise TypeError(f"`sequences` must draw sequences of images, got {type(drawn).__name__}")
         return drawn
 
-    def _advance(self) -> None:
+    def _advance(self, measured: Mapping[str, float]) -> None:
         config = self.config
-        rate = _learning_rate(config, self.step, self.progress())
+        rate = learning_rate(config, self.step, self.progress())
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch = self.sequences.sample(
             config.batch_size,
             generator=self.generator,
             frames=self.goal.frames(config.frames),
-            speed=_speed(config, self.progress()),
+            speed=motion_speed(config, self.progress()),
         )
         result = self.goal(self.model, batch, parts=self.parts, generator=self.generator, progress=self.progress())
         self._descend(result)
         if self.step % config.log_every == 0:
             entry = {"step": float(self.step), "seconds": self.seconds, "learning_rate": rate}
-            measured = {"loss": float(result.loss.detach())} | result.means() | self.goal.monitor(self.model)
-            self.history.append(entry | measured)
+            terms = {"loss": float(result.loss.detach())} | result.means() | self.goal.monitor(self.model)
+            self.history.append(entry | terms | dict(measured))
+            self.told.log(self.history[-1])
         self.step += 1
         self.seen += batch.frames.shape[0] * batch.frames.shape[1]  # images, or codes
 
@@ -233,42 +282,3 @@ def _warn_of_collapse(history: Sequence[Mapping[str, float]]) -> None:
     if divergence < _COLLAPSED:
         told = f"the posterior has collapsed onto the prior: {divergence:.1e} nats between them"
         warnings.warn(f"{told}, so that codes tell nothing of images; give that term less weight", stacklevel=3)
-
-
-def _optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
-    # The fields' biases and amplitudes are stacked over transformations, and so are matrices in shape alone.
-    kept = ("bias", "amplitude")
-    learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    decayed = [p for name, p in learned if p.ndim > 1 and not name.endswith(kept)]
-    others = [p for name, p in learned if p.ndim <= 1 or name.endswith(kept)]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2))
-
-
-def _learning_rate(config: TrainingConfig, step: int, progress: float) -> float:
-    warm = min(1.0, (step + 1) / (config.warmup + 1))
-    return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _speed(config: TrainingConfig, progress: float) -> float:
-    return min(1.0, _FIRST_SPEED + (1 - _FIRST_SPEED) * progress / config.ramp) if config.ramp else 1.0
-
-
-def _bar(config: TrainingConfig, quiet: bool) -> tqdm[Any]:
-    if config.steps is not None:
-        return tqdm(total=config.steps, desc="training", unit="step", disable=quiet)
-    form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-    return tqdm(total=60 * config.minutes, desc="training", bar_format=form, disable=quiet)
-
-
-def _show(bar: tqdm[Any], trainer: Trainer) -> None:
-    if bar.disable:
-        return
-    now = trainer.step if trainer.config.steps is not None else min(trainer.seconds, bar.total)
-    loss = trainer.history[-1]["loss"] if trainer.history else math.nan
-    rate = trainer.step / trainer.seconds if trainer.seconds else 0.0
-    bar.set_postfix_str(f"step {trainer.step}, {rate:.1f} steps/s, {loss:.0f} nats", refresh=False)
-    bar.update(now - bar.n)
