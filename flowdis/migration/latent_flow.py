@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from flowdis._checks import check_positive
+from flowdis.dynamics import Solver
 from flowdis.fields import AutogradField
 from flowdis.migration.checkpoints import read_torch_file, state_dict_of, take
 from flowdis.migration.published_modules import LAYOUTS, PublishedDecoder, PublishedEncoder, PublishedPotential
@@ -18,6 +19,7 @@ from flowdis.paths import Flow, Path, Unit
 
 __all__ = ["load_latent_flow", "published_path"]
 
+_STEPS = 4.0  # of Runge-Kutta for each published one, which is a small change
 _POTENTIAL = re.compile(r"MLP_SET\.(\d+)\.(.+)")
 
 
@@ -26,7 +28,8 @@ def load_latent_flow(file: str | FilePath, *, units: Mapping[str, Unit] | None =
 
     Sizes are read off the weights. Encoder and decoder are `PublishedEncoder` and `PublishedDecoder`, the fields an
     `AutogradField` of K `PublishedPotential`. The forcing networks and the prior's diffusion, which play a part in
-    training only, are left out. An amount of 1 is one published step; `published_path` makes paths of these.
+    training only, are left out. An amount of 1 is one published step, of which the model's solver makes four finer
+    ones; `published_path` makes paths of published steps.
 
     Arguments:
         file: The checkpoint, a dictionary with the state dicts "vae" and "support_sets".
@@ -56,7 +59,7 @@ def load_latent_flow(file: str | FilePath, *, units: Mapping[str, Unit] | None =
     for module, weights in zip(modules, potentials, strict=True):
         _fill(module, weights, file)
     fields = AutogradField(tuple(units), dim, modules, kind="potential")
-    config = LatentFlowConfig(image_shape, units, dim=dim)
+    config = LatentFlowConfig(image_shape, units, dim=dim, solver=Solver(steps_per_unit=_STEPS))
     return LatentFlow(config, encoder=encoder, decoder=decoder, fields=fields).eval()
 
 

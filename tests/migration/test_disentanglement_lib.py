@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,16 +10,7 @@ import flowdis as fd
 from flowdis.metrics.columns import METRICS
 from flowdis.migration import DATA_FILES, METRIC_NAMES, ROOT_VARIABLE, from_data_root, read_evaluation, read_evaluations
 from tests.data.readers import toys
-
-EXTRA = {"elapsed_time": 12.5, "uuid": "0b1c"}
-
-
-def write_evaluation(folder: Path, results: dict[str, object], function: str | None = None) -> None:
-    files = folder / "results" / "json"
-    files.mkdir(parents=True)
-    (files / "evaluation_results.json").write_text(json.dumps(results | EXTRA, indent=2))
-    if function is not None:
-        (files / "evaluation_config.json").write_text(json.dumps({"evaluation.evaluation_fn": function}))
+from tests.migration.files import write_aggregate, write_evaluation
 
 
 @pytest.fixture
@@ -95,8 +83,7 @@ def test_aggregated_rows_of_one_model_become_one_and_seeds_one_row_of_the_table(
             rows.append(run | {"evaluation_results.discrete_mig": 0.1 * beta + 0.01 * seed})
             accuracy = {"evaluation_results.eval_accuracy": 0.8, "evaluation_results.train_accuracy": 0.9}
             rows.append(run | accuracy | {"evaluation_config.evaluation.evaluation_fn": "@factor_vae_score"})
-    columns = {name: {str(k): row.get(name) for k, row in enumerate(rows)} for name in {n for row in rows for n in row}}
-    (tmp_path / "results.json").write_text(json.dumps(columns))
+    write_aggregate(tmp_path / "results.json", rows)
 
     models = read_evaluations(tmp_path / "results.json")
     assert {(model.model, model.seed) for model in models} == {

@@ -11,100 +11,13 @@ from torch.nn import functional
 
 import flowdis as fd
 from flowdis.migration import PublishedDecoder, PublishedEncoder, PublishedPotential, load_latent_flow, published_path
+from tests.migration.files import COUNT, DIM, checkpoint, deep_vae, wide_vae
 
-DIM, COUNT = 6, 3
 UNITS = {
     "scale": fd.Unit("factor", 1.1, logarithmic=True),
     "rotate": fd.Unit("degree", 10.0),
     "hue": fd.Unit("degree", 20.0),
 }
-
-
-def layer(*shape: int, generator: torch.Generator, transposed: bool = False) -> dict[str, Tensor]:
-    inputs = math.prod(shape[1:])
-    outputs = shape[1] if transposed else shape[0]
-    weight = torch.randn(shape, generator=generator) / math.sqrt(inputs)
-    return {"weight": weight, "bias": 0.1 * torch.randn(outputs, generator=generator)}
-
-
-def named(parts: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {f"{name}.{key}": value for name, part in parts.items() for key, value in part.items()}
-
-
-def wide_vae(generator: torch.Generator, channels: int = 3, side: int = 2) -> dict[str, Tensor]:
-    """The state dict of a ConvVAE: names and shapes as its code has them."""
-    d, g = DIM, {"generator": generator}
-    t = g | {"transposed": True}
-    return named(
-        {
-            "encoder.encoder.0": layer(d, channels, 4, 4, **g),
-            "encoder.encoder.2": layer(2 * d, d, 4, 4, **g),
-            "encoder.encoder.4": layer(3 * d, 2 * d, side, side, **g),
-            "encoder.encoder.6": layer(2 * d, 3 * d, 1, 1, **g),
-            "encoder.encoder.8": layer(2 * d, 2 * d, 1, 1, **g),
-            "encoder.linear_means": layer(d, 2 * d, **g),
-            "encoder.linear_log_var": layer(d, 2 * d, **g),
-            "decoder.decoder.0": layer(d, d, **g),
-            "decoder.decoder.3": layer(d, 2 * d, 1, 1, **t),
-            "decoder.decoder.5": layer(2 * d, 3 * d, 1, 1, **t),
-            "decoder.decoder.7": layer(3 * d, 2 * d, side, side, **t),
-            "decoder.decoder.9": layer(2 * d, d, 4, 4, **t),
-            "decoder.decoder.11": layer(d, channels, 4, 4, **t),
-        }
-    )
-
-
-def deep_vae(generator: torch.Generator, channels: int = 3, side: int = 1) -> dict[str, Tensor]:
-    """The state dict of a ConvVAE2."""
-    d, g = DIM, {"generator": generator}
-    t = g | {"transposed": True}
-    encoder = {
-        f"encoder.encoder.{4 * k + 2 * odd}": layer(
-            d, channels if k + odd == 0 else d, 3 if odd else 4, 3 if odd else 4, **g
-        )
-        for k in range(4)
-        for odd in (0, 1)
-    }
-    decoder = {
-        f"decoder.decoder.{9 + 4 * k + 2 * odd}": layer(
-            d, channels if k + odd == 4 else d, 3 if odd else 4, 3 if odd else 4, **t
-        )
-        for k in range(4)
-        for odd in (0, 1)
-    }
-    return named(
-        encoder
-        | {
-            "encoder.encoder.16": layer(d, d, side, side, **g),
-            "encoder.encoder.18": layer(d, d, 1, 1, **g),
-            "encoder.encoder.20": layer(d, d, 1, 1, **g),
-            "encoder.linear_means": layer(d, d, **g),
-            "encoder.linear_log_var": layer(d, d, **g),
-            "decoder.decoder.0": layer(d, d, **g),
-            "decoder.decoder.3": layer(d, d, 1, 1, **t),
-            "decoder.decoder.5": layer(d, d, 1, 1, **t),
-            "decoder.decoder.7": layer(d, d, side, side, **t),
-        }
-        | decoder
-    )
-
-
-def potentials(generator: torch.Generator) -> dict[str, Tensor]:
-    """The state dict of an HJPDE: K potentials and K forces."""
-    layers = ("layer_x", "layer_time", "layer_time2", "layer_fusion", "layer_out")
-    return named(
-        {
-            f"{kind}.{k}.{name}": layer(1 if name == "layer_out" else DIM, DIM, generator=generator)
-            for kind in ("MLP_SET", "FORCE_SET")
-            for k in range(COUNT)
-            for name in layers
-        }
-    )
-
-
-def checkpoint(vae: dict[str, Tensor], generator: torch.Generator) -> dict[str, object]:
-    prior = {f"MLP_SET.{k}.{name}": torch.zeros(4, 1) for k in range(COUNT) for name in ("mu", "sigma")}
-    return {"iter": 7, "support_sets": potentials(generator), "prior": prior, "vae": vae}
 
 
 def encoded(state: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,31 +11,9 @@ from torch.nn import functional
 
 from flowdis.dynamics import nwm_step
 from flowdis.migration import load_wave_machine
+from tests.migration.files import SHAPE, wave_machine_state
 
-SIDE, SHAPE = 8, (6, 7)
-
-
-def state_dict(generator: torch.Generator, channels: int = 1, shared: bool = True) -> dict[str, Tensor]:
-    """Names and shapes as `tcornn_2d.py` saves them."""
-    size, kernels = channels * math.prod(SHAPE), 1 if shared else channels
-
-    def random(*shape: int, scale: float) -> Tensor:
-        return scale * torch.randn(shape, generator=generator)
-
-    return {
-        "encoder.model.1.weight": random(4 * size, SIDE**2, scale=0.3),
-        "encoder.model.1.bias": random(4 * size, scale=0.1),
-        "decoder.model.0.weight": random(SIDE**2, size, scale=0.3),
-        "decoder.model.0.bias": random(SIDE**2, scale=0.1),
-        "rnn.dt": torch.tensor([-1.95]),
-        "rnn.gamma": torch.tensor([1.2]),
-        "rnn.alpha": torch.tensor([0.4]),
-        "rnn.b_bar": random(1, *SHAPE, scale=0.3),
-        "rnn.coupling.conv.weight": random(kernels, 1, 3, 3, scale=0.2),
-        "rnn.damping.conv.weight": random(kernels, 1, 3, 3, scale=0.2),
-        "rnn.driving.conv.weight": random(kernels, 1, 3, 3, scale=0.5),
-        "grouper.model.weight": torch.ones(1, 1, 5, 5, 1),
-    }
+SIDE = 8
 
 
 def published_run(state: dict[str, Tensor], frames: Tensor, channels: int) -> Tensor:
@@ -62,7 +40,7 @@ def published_run(state: dict[str, Tensor], frames: Tensor, channels: int) -> Te
 
 @pytest.mark.parametrize(("channels", "shared"), [(1, True), (3, True), (3, False)])
 def test_states_and_frames_are_the_published_ones(channels, shared, tmp_path, generator):
-    state = state_dict(generator, channels, shared)
+    state = wave_machine_state(generator, channels, shared)
     torch.save(state, tmp_path / "checkpoint.tar")
     machine = load_wave_machine(tmp_path / "checkpoint.tar", (1, SIDE, SIDE))
     frames = torch.rand(6, 2, 1, SIDE, SIDE, generator=generator)
@@ -79,7 +57,7 @@ def test_states_and_frames_are_the_published_ones(channels, shared, tmp_path, ge
 
 
 def test_a_sample_of_the_posterior_is_read_where_a_generator_is_given(tmp_path, generator):
-    torch.save(state_dict(generator), tmp_path / "checkpoint.tar")
+    torch.save(wave_machine_state(generator), tmp_path / "checkpoint.tar")
     machine = load_wave_machine(tmp_path / "checkpoint.tar", (1, SIDE, SIDE))
     frames = torch.rand(3, 2, 1, SIDE, SIDE, generator=generator)
     with torch.no_grad():
@@ -89,7 +67,7 @@ def test_a_sample_of_the_posterior_is_read_where_a_generator_is_given(tmp_path, 
 
 
 def test_other_machines_are_refused_by_name(tmp_path, generator):
-    file, state = tmp_path / "checkpoint.tar", state_dict(generator)
+    file, state = tmp_path / "checkpoint.tar", wave_machine_state(generator)
     torch.save(state, file)
     with pytest.raises(ValueError, match=r"`image_shape` must have the 64 pixels"):
         load_wave_machine(file)
