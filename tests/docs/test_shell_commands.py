@@ -77,6 +77,13 @@ def few_digits(**options: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return images[::100], labels[::100]
 
 
+class Nothing:
+    """What is measured where nothing is."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {}
+
+
 class World:
     """A folder with all that commands read, and what those that make something made, each once."""
 
@@ -88,14 +95,16 @@ class World:
         toys.write_shapes3d(folder / "3dshapes.h5")
 
     def short(self, words: Words, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """The command with budgets of seconds: few steps, few images, small models, and no pictures.
+        """The command with budgets of seconds: few steps, few images, small models; training measures and draws nothing.
 
-        What they measure and draw, and with which models, is tested in `tests/test_cli.py`.
+        `tests/test_cli.py` has what it measures and draws at its end.
         """
         model = fd.Recipe.model
         small = {"dim": 8, "channels": (4,), "decoder_hidden": 0}
         monkeypatch.setattr(fd.Recipe, "model", lambda self, *given: model(replace(self, **small), *given))
         monkeypatch.setattr("flowdis.cli.pipeline.demo_figures", lambda *_, **__: Gallery())
+        monkeypatch.setattr("flowdis.cli.pipeline.evaluate", lambda *_, **__: Nothing())
+        monkeypatch.setattr("flowdis.cli.pipeline.evaluate_amounts", lambda model, *_, **__: ({}, model))
         monkeypatch.setattr("flowdis.cli.subjects._TRAIN", 8)
         monkeypatch.setattr("flowdis.cli.subjects._TEST", 4)
         monkeypatch.setattr("flowdis.cli.subjects.digits", few_digits)
