@@ -95,7 +95,7 @@ class World:
         toys.write_shapes3d(folder / "3dshapes.h5")
 
     def short(self, words: Words, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """The command with budgets of seconds: few steps, few images, small models; training measures and draws nothing.
+        """The command with budgets of seconds: few steps and images, small models, nothing measured after it.
 
         `tests/test_cli.py` has what it measures and draws at its end.
         """
