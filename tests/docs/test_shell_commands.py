@@ -17,6 +17,7 @@ import torch
 
 import flowdis as fd
 from flowdis.cli import main
+from flowdis.plots import Gallery
 from tests.data.readers import toys
 from tests.docs.pages import PAGES, ROOT, Words, blocks, commands
 
@@ -57,7 +58,7 @@ def distinct(names: tuple[str, ...]) -> dict[Words, Words]:
     """The commands of these names, one of those that differ in their budget alone."""
     every = [words[1:] for _, words in commands("flowdis")]
     complete = [words for words in every if len(words) > 1 and "--help" not in words and words[0] in names]
-    return {without_budget(words): words for words in reversed(complete)}
+    return {tuple(sorted(without_budget(words))): words for words in reversed(complete)}
 
 
 MAKING, USING = distinct(("demo", "train", "forecast-demo")), distinct(("edit", "evaluate", "report"))
@@ -122,9 +123,9 @@ class World:
 
     def made(self, words: Words, monkeypatch: pytest.MonkeyPatch) -> Path:
         """What a command that trains left behind; it is run if it has not been yet."""
-        key = without_budget(words)
+        key = tuple(sorted(without_budget(words)))
         if key not in self._made:
-            here = self.enter(monkeypatch, f"{len(self._made)}")
+            here = self.enter(monkeypatch, f"making-{list(MAKING).index(key)}")
             assert main(self.short(words, monkeypatch)) == 0
             self._made[key] = here / out_of(words)
         return self._made[key]
@@ -189,7 +190,7 @@ def test_programs_read_the_options_that_the_pages_give(words: Words, monkeypatch
     _, first, *rest = words
     module = first == "-m"
     monkeypatch.setattr(sys, "argv", [rest[0], *rest[1:]] if module else [first, *rest])
-    monkeypatch.setattr(sys, "path", [str(ROOT), *sys.path])
+    monkeypatch.setattr(sys, "path", [str(ROOT / "examples"), str(ROOT), *sys.path])
     with pytest.raises(Read):
         if module:
             runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
