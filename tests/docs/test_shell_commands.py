@@ -110,7 +110,8 @@ class World:
         monkeypatch.setattr("flowdis.cli.subjects._TEST", 4)
         monkeypatch.setattr("flowdis.cli.subjects.digits", few_digits)
         kept = without_budget(words) if words[0] == "train" else words
-        return [*kept, *SHORT[words[0]]]
+        one = ("--only", "equivariance") if words[0] == "evaluate" and "--only" not in words else ()
+        return [*kept, *SHORT[words[0]], *one]  # all sections take minutes, and are tested in `tests/metrics`
 
     def enter(self, monkeypatch: pytest.MonkeyPatch, name: str) -> Path:
         """A folder of its own beside the world's files."""
