@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "waves": GROUND,
     "plots": GROUND | {"paths", "fields", "dynamics", "models", "editing", "data", "metrics", "waves"},
 }
+MAY_IMPORT["migration"] = GROUND | {"paths", "data", "fields", "dynamics", "models", "metrics"}
 MAY_IMPORT["baselines"] = GROUND | {"paths", "fields", "dynamics", "models", "objectives", "metrics", "data.batch"}
 MAY_IMPORT["training"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

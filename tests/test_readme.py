@@ -1,4 +1,4 @@
-"""The front door: the README's commands are what a bare machine runs, and the pages' code does what they say."""
+"""The front door: the README's commands are what a bare machine runs; `tests/docs` runs all that the pages say."""
 
 from __future__ import annotations
 
@@ -7,23 +7,14 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import torch
 
-import flowdis as fd
 from flowdis.cli import main
 from flowdis.cli.commands import COMMANDS
+from tests.docs.pages import PAGES, ROOT, blocks
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-def blocks(text: str, language: str) -> list[str]:
-    """The code blocks of a page that are in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
 
 
 def steps(command: str) -> list[list[str]]:
@@ -52,46 +43,6 @@ def test_the_two_commands_are_what_a_bare_machine_runs():
     run = [[word.removeprefix("$work/") for word in words if word != "--quiet"] for words in lines]
     for command in (*steps(first), *steps(second)):
         assert any(words[: len(command)] == command for words in run), f".ci/run does not run {shlex.join(command)}"
-
-
-@pytest.fixture
-def in_a_folder_with_a_model(tmp_path, monkeypatch):
-    """Where `demo/model` is what a demonstration leaves behind, but small and untrained."""
-    names = ("scale", "rotate", "hue")
-    model = fd.LatentFlow(fd.LatentFlowConfig((3, 28, 28), fd.data.units_of(names), dim=8, channels=(4,)))
-    model.save_pretrained(tmp_path / "demo/model")
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.mark.usefixtures("in_a_folder_with_a_model")
-def test_the_code_of_the_readme_does_what_it_says(capsys):
-    (code,) = blocks(README, "python")
-    found: dict[str, object] = {}
-    exec(code, found)
-
-    assert found["images"].shape == (10, 3, 28, 28)
-    assert found["frames"].shape == (8, 10, 3, 28, 28)
-    for name in ("turned", "bigger", "in_turn", "at_once", "truth"):
-        assert found[name].shape == found["images"].shape
-    assert found["walk"].z.shape == (16, 10, 64)
-    assert found["walk"].log_q.shape == (16, 10)
-    torch.testing.assert_close(found["back"], found["z"], atol=1e-4, rtol=1e-4)  # float32, untrained fields
-    printed = capsys.readouterr().out.splitlines()
-    assert len([float(number) for number in printed[0].split()]) == 3
-    assert len(printed) == 2
-
-
-@pytest.mark.usefixtures("in_a_folder_with_a_model")
-def test_the_code_of_the_tour_runs():
-    found: dict[str, object] = {}
-    exec("\n".join(blocks((ROOT / "docs/tour.md").read_text(), "python")), found)
-
-    assert found["edited"].shape == (10, 3, 28, 28)
-    assert found["frames"].shape == (24, 10, 3, 28, 28)
-    assert found["same"].shape == (10, 8)
-    assert found["upright"].shape == (10, 3, 28, 28)
-    assert found["degrees"].shape == (10,)
-    assert Path("turning.gif").stat().st_size > 0
 
 
 @pytest.mark.parametrize(("line", "arguments"), [pytest.param(*case, id=case[0]) for case in shell_commands()])
