@@ -93,13 +93,14 @@ def save_checkpoint(file: FilePath, state: dict[str, Any]) -> None:
         torch.save({"format": _FORMAT, "version": _VERSION, **state}, stream)
 
 
-def load_checkpoint(file: FilePath) -> dict[str, Any]:
+def load_checkpoint(file: str | FilePath) -> dict[str, Any]:
     """Reads a training state that `save_checkpoint` wrote, tensors and plain values only.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not a checkpoint of this library.
     """
+    file = FilePath(file)
     if not file.is_file():
         raise FileNotFoundError(f"`file` must be a checkpoint, got {file}, which does not exist")
     try:
