@@ -32,6 +32,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["baselines"] = GROUND | {"paths", "fields", "dynamics", "models", "objectives", "metrics", "data.batch"}
 MAY_IMPORT["training"] = set(MAY_IMPORT)
+MAY_IMPORT["app"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 
 # Imported by the functions that use them, so that `import flowdis` costs little more than `import torch`.
@@ -40,6 +41,7 @@ LAZY = {
     "av",
     "diffusers",
     "fontTools",
+    "gradio",
     "h5py",
     "kornia",
     "matplotlib",

@@ -139,5 +139,5 @@ def _quick(model: LatentFlow) -> Solver:
 
 def _noise(model: LatentFlow) -> torch.Generator | None:
     """The same noise each time, where the model's dynamics has some, so that an edit is the same when done again."""
-    noisy = model.dynamics.temperature > 0 or not isinstance(model.dynamics, Overdamped)
+    noisy = model.dynamics.temperature > 0
     return torch.Generator(model.device).manual_seed(0) if noisy else None

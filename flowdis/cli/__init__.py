@@ -1,4 +1,4 @@
-"""The command line: `flowdis demo`, `forecast-demo`, `train`, `edit`, `evaluate` and `report`."""
+"""The command line: `flowdis demo`, `forecast-demo`, `train`, `edit`, `evaluate`, `report` and `app`."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 import flowdis
+from flowdis.cli.app import App
 from flowdis.cli.demo import Demo
 from flowdis.cli.edit import Edit
 from flowdis.cli.evaluate import Evaluate
@@ -24,6 +25,7 @@ COMMANDS = {
     "edit": Edit,
     "evaluate": Evaluate,
     "report": Report,
+    "app": App,
 }
 """The commands by name; the fields of each are its options."""
 
@@ -34,6 +36,7 @@ _Command = (
     | Annotated[Edit, tyro.conf.subcommand("edit")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[App, tyro.conf.subcommand("app")]
 )
 
 _STYLE = (tyro.conf.FlagCreatePairsOff,)
