@@ -86,9 +86,10 @@ def find_samples(model: LatentFlow, folder: str | Path | None = None) -> Samples
 def _posed(model: LatentFlow, images: Tensor) -> Tensor:
     """Images in any pose that the model's transformations reach, where these can be drawn truly."""
     known = [TRANSFORMS.get(name) for name in model.names]
-    if not all(kind is not None and kind.unit.name == model.units[name].name for kind, name in zip(
-        known, model.names, strict=True
-    )):
+    if not all(
+        kind is not None and kind.unit.name == model.units[name].name
+        for kind, name in zip(known, model.names, strict=True)
+    ):
         return images
     generator = torch.Generator().manual_seed(0)
     columns = []

@@ -80,7 +80,9 @@ def read_upload(content: bytes, image_shape: tuple[int, int, int]) -> Float[Tens
     except UploadError:
         raise
     except Image.DecompressionBombError:
-        raise UploadError(f"This image has too many pixels: at most {MOST_PIXELS // 10**6} million are taken.") from None
+        raise UploadError(
+            f"This image has too many pixels: at most {MOST_PIXELS // 10**6} million are taken."
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError):
         kinds = ", ".join(FORMATS)
         raise UploadError(f"This file could not be read as an image. {kinds} files are taken.") from None

@@ -72,8 +72,10 @@ def comparison_view(found: Comparison) -> str:
     """The edit in turn, at once, and the difference, with how large it is."""
     largest = float(found.difference.max())
     levels = round(255 * largest)
-    told = "No pixel differs." if levels == 0 else (
-        f"Pixels differ by {found.total:.1f} in all; the largest difference is {levels} of 255 levels."
+    told = (
+        "No pixel differs."
+        if levels == 0
+        else (f"Pixels differ by {found.total:.1f} in all; the largest difference is {levels} of 255 levels.")
     )
     shown = found.difference / largest if levels else 0 * found.difference
     stretched = "stretched to full contrast" if levels else "none"

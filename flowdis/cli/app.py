@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowdis.app.editor import load_model, make_editor
-from flowdis.app.serve import serve
+from flowdis.app.serve import need_gradio, serve
 from flowdis.cli.options import pick_device
 
 __all__ = ["App"]
@@ -49,6 +49,7 @@ class App:
         """
         if not 0 <= self.port < _PORTS:
             raise ValueError(f"`port` must be from 0 to {_PORTS - 1}, got {self.port}")
+        need_gradio()
         model = load_model(self.model, pick_device(self.device))
         if not self.quiet:
             print(f"{', '.join(model.names)}: {self.model} on {model.device}. Stop it by Ctrl-C.", flush=True)

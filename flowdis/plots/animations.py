@@ -49,9 +49,7 @@ def save_gif(
         ValueError: if frames have the wrong shape, do not lie in [0, 1], or a number is not positive.
         OSError: if the file cannot be written.
     """
-    made = gif_bytes(
-        frames, seconds=seconds, magnify=magnify, there_and_back=there_and_back, columns=columns
-    )
+    made = gif_bytes(frames, seconds=seconds, magnify=magnify, there_and_back=there_and_back, columns=columns)
     return write_whole(file, made)
 
 
