@@ -69,14 +69,15 @@ def _row(dial: Dial) -> str:
     log = math.log if dial.logarithmic else float
     places = max(0, min(6, 2 - math.floor(math.log10(dial.high)))) if dial.step != 1.0 else 0
     sign = {"degree": "°", "factor": "×"}.get(dial.flow.unit.name, "")
+    before, after = ("×", "") if sign == "×" else ("", sign)
     described = _inert(dial.described)
     return f"""
 <li class="flow" data-name="{name}" data-log="{int(dial.logarithmic)}" data-low="{dial.low:.12g}"
     data-high="{dial.high:.12g}" data-places="{places}" data-rest="{dial.identity:g}" data-sign="{sign}">
   <span class="grip" draggable="true" title="Drag to change the order" aria-hidden="true"><i></i></span>
   <label for="slider-{name}">{label}</label>
-  <span class="number"><span aria-hidden="true">{sign if sign == "×" else ""}</span><input type="number" step="any"
-    value="{dial.identity:g}" aria-label="{described}"><span aria-hidden="true">{sign if sign != "×" else ""}</span></span>
+  <span class="number"><span aria-hidden="true">{before}</span><input type="number" step="any"
+    value="{dial.identity:g}" aria-label="{described}"><span aria-hidden="true">{after}</span></span>
   <input type="range" id="slider-{name}" min="{log(dial.low):.12g}" max="{log(dial.high):.12g}"
     step="{dial.step:.12g}" value="0">
   <span class="moves"><button type="button" data-act="up" aria-label="Run {label} earlier">↑</button
@@ -112,7 +113,8 @@ def views_markup() -> str:
 def header_markup(name: str, units: Mapping[str, Any]) -> str:
     """The head of the page: what this is, and which model it edits with."""
     flows = ", ".join(_inert(flow.replace("_", " ")) for flow in units)
-    return f'<header class="head"><h1>flowdis</h1><p>Edits by latent flows: {flows}</p><p class="model">{_inert(name)}</p></header>'
+    told = f'<p>Edits by latent flows: {flows}</p><p class="model">{_inert(name)}</p>'
+    return f'<header class="head"><h1>flowdis</h1>{told}</header>'
 
 
 def _inert(text: str) -> str:
