@@ -56,16 +56,16 @@ def strip_view(frames: Float[Tensor, "T C H W"]) -> str:
     """Frames side by side, from the first to the last."""
     count = len(frames)
     pictures = [picture(frame, f"frame {index + 1} of {count}") for index, frame in enumerate(frames)]
-    return f'<div class="strip">{"".join(pictures)}</div><p class="note">The way from the start to the end of the path.</p>'
+    told = '<p class="note">The way from the start to the end of the path.</p>'
+    return f'<div class="strip">{"".join(pictures)}</div>{told}'
 
 
 def film_view(film: bytes) -> str:
     """The film, with a link to keep it."""
     url = data_url(film, "image/gif")
-    return (
-        f'<div class="film">{figure(f"<img class=crisp src={url!r} alt={"The edit as a film, there and back"!r}>", "Film")}'
-        f'<p class="note">There and back, in a loop.<br><a download="edit.gif" href="{url}">Download the GIF</a></p></div>'
-    )
+    shown = f'<img class="crisp" src="{url}" alt="The edit as a film, there and back">'
+    told = f'There and back, in a loop.<br><a download="edit.gif" href="{url}">Download the GIF</a>'
+    return f'<div class="film">{figure(shown, "Film")}<p class="note">{told}</p></div>'
 
 
 def comparison_view(found: Comparison) -> str:
@@ -129,7 +129,7 @@ def gauge_view(edited: Reading, original: Reading, told: str) -> str:
     """Where the edited code stands among codes of data, with a warning outside of the border."""
     above = edited.value - edited.border
     words = (
-        f"Outside of the data: {-above:.1f} nats below the 1 % border. Such an edit may look like nothing the model knows."
+        f"Outside of the data: {-above:.1f} nats below the 1 % border. Do not trust this edit."
         if edited.outside
         else f"Inside the data: {above:.1f} nats above the 1 % border."
     )
