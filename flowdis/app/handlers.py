@@ -81,7 +81,7 @@ class Handlers:
             return self._answer(state, view, str(error))
         return self._answer(moved, view)
 
-    def load(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
+    def take(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
         """Everything, after a sample was chosen or a file sent; a bad file leaves all as it was."""
         try:
             return self._answer(self._loaded(state, given), view)

@@ -54,7 +54,7 @@ def build_page(editor: Editor) -> gradio.Blocks:
         # While a slider moves, the latest place alone counts.
         on(panel.move, "move", handlers.move, [state, panel], [edited], trigger_mode="always_last")
         on(panel.settle, "settle", handlers.settle, [state, panel, view], everything, trigger_mode="always_last")
-        on(source.load, "load", handlers.load, [state, source, view], everything, trigger_mode="always_last")
+        on(source.take, "take", handlers.take, [state, source, view], everything, trigger_mode="always_last")
         for name in ("undo", "redo", "reset"):
             act = getattr(handlers, name)
             on(getattr(panel, name), name, act, [state, view], everything, trigger_mode="multiple")

@@ -1,5 +1,6 @@
 // Sliders, order, mode and history. The server is told 'move' while a slider moves and 'settle' after a pause.
 const PAUSE = 250;
+const ACTS = ['undo', 'redo', 'reset'];
 const list = element.querySelector('.flows');
 const told = element.querySelector('[data-told]');
 const rows = () => [...list.querySelectorAll('.flow')];
@@ -66,6 +67,7 @@ function reorder(li) {
   settle();
 }
 function act(name) {
+  if (!ACTS.includes(name)) return;
   if (timer) settle();
   trigger(name);
 }

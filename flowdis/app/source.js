@@ -6,13 +6,13 @@ function take(file) {
   if (!file) return;
   if (file.size > most) {
     props.value = { kind: 'too large', bytes: file.size };
-    trigger('load');
+    trigger('take');
     return;
   }
   const reader = new FileReader();
   reader.onload = () => {
     props.value = { kind: 'upload', name: file.name, data: reader.result };
-    trigger('load');
+    trigger('take');
   };
   reader.readAsDataURL(file);
 }
@@ -24,7 +24,7 @@ element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-index]');
   if (!button) return;
   props.value = { kind: 'sample', index: Number(button.dataset.index) };
-  trigger('load');
+  trigger('take');
 });
 document.addEventListener('dragover', (event) => {
   if (![...event.dataTransfer.types].includes('Files')) return;
