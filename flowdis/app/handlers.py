@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from flowdis.app.actions import codes_along, compare, make_source, quick_image
 from flowdis.app.editor import Editor
 from flowdis.app.exports import film_bytes, latent_bytes, path_text, png_bytes, python_code
-from flowdis.app.markup import VIEWS, panel_value
+from flowdis.app.markup import VIEWS, history_value, panel_value
 from flowdis.app.state import Controls, EditState, path_of
 from flowdis.app.uploads import MOST_BYTES, UploadError, read_data_url
 from flowdis.app.views import (
@@ -42,7 +42,7 @@ class Shown:
         original: The image before the edit.
         edited: The image after it, with its path.
         gauge: Where its code stands.
-        panel: How the sliders stand.
+        history: Whether there is something to undo or to redo.
         detail: The view below.
     """
 
@@ -50,7 +50,7 @@ class Shown:
     original: str
     edited: str
     gauge: str
-    panel: dict[str, Any]
+    history: dict[str, bool]
     detail: str
 
 
@@ -88,17 +88,18 @@ class Handlers:
         except UploadError as error:
             return self._answer(state, view, str(error))
 
-    def undo(self, state: EditState, view: str) -> _Answer:
-        """Everything as it was before the last change."""
-        return self._answer(state.undone(), view)
+    def undo(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
+        """Everything as it was before the last change, sliders too."""
+        return self._history(state, given, view, EditState.undone)
 
-    def redo(self, state: EditState, view: str) -> _Answer:
-        """Everything as it was before the last undo."""
-        return self._answer(state.redone(), view)
+    def redo(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
+        """Everything as it was before the last undo, sliders too."""
+        return self._history(state, given, view, EditState.redone)
 
-    def reset(self, state: EditState, view: str) -> _Answer:
+    def reset(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
         """Everything with all sliders at rest, which can be undone."""
-        return self._answer(state.moved(Controls.rest(self.editor.model.flows())), view)
+        rest = Controls.rest(self.editor.model.flows())
+        return self._history(state, given, view, lambda before: before.moved(rest))
 
     def detail(self, state: EditState, view: str) -> str:
         """One of the views below the images."""
@@ -130,11 +131,21 @@ class Handlers:
             message = message or _told(error)
         original = figure(picture(now.source.image, f"The original: {now.source.name}"), "Original", now.source.name)
         detail = self.detail(state, view if view in VIEWS else "frames")
-        return Shown(alert(message), original, edited, gauge, panel_value(state), detail)
+        return Shown(alert(message), original, edited, gauge, history_value(state), detail)
 
     def _answer(self, state: EditState, view: str, message: str = "") -> _Answer:
         shown = self.shown(state, view, message)
         return (state, *(getattr(shown, field.name) for field in fields(shown)))
+
+    def _history(
+        self, state: EditState, given: Mapping[str, Any], view: str, act: Callable[[EditState], EditState]
+    ) -> _Answer:
+        try:
+            # Sliders that have moved on since they last came to rest are a change of their own.
+            state = act(state.moved(self.editor.controls(given)))
+        except ValueError as error:
+            return (*self._answer(state, view, str(error)), panel_value(state))
+        return (*self._answer(state, view), panel_value(state))
 
     def _loaded(self, state: EditState, given: Mapping[str, Any]) -> EditState:
         samples, model = self.editor.samples, self.editor.model

@@ -14,7 +14,17 @@ from flowdis.app.state import Controls, EditState
 from flowdis.app.uploads import FORMATS, MOST_BYTES
 from flowdis.app.views import picture
 
-__all__ = ["VIEWS", "asset", "header_markup", "panel_markup", "panel_value", "source_markup", "views_markup"]
+__all__ = [
+    "VIEWS",
+    "asset",
+    "header_markup",
+    "history_markup",
+    "history_value",
+    "panel_markup",
+    "panel_value",
+    "source_markup",
+    "views_markup",
+]
 
 VIEWS = {
     "frames": "Frames",
@@ -38,29 +48,35 @@ def panel_value(state: EditState) -> dict[str, Any]:
         "values": dict(controls.values),
         "order": list(controls.order),
         "at_once": controls.at_once,
-        "can_undo": bool(state.past),
-        "can_redo": bool(state.future),
     }
 
 
+def history_value(state: EditState) -> dict[str, bool]:
+    """Whether there is something to undo or to redo."""
+    return {"undo": bool(state.past), "redo": bool(state.future)}
+
+
 def panel_markup(dials: tuple[Dial, ...]) -> str:
-    """The sliders, the mode, and the buttons of history."""
+    """The mode and the sliders."""
     rows = "".join(_row(dial) for dial in dials)
     return f"""
 <div class="panel">
-  <div class="bar-of-buttons">
-    <fieldset class="segments"><legend class="unseen">How flows are composed</legend>
-      <label><input type="radio" name="mode" value="turn" checked><span>In turn</span></label>
-      <label><input type="radio" name="mode" value="once"><span>At once</span></label>
-    </fieldset>
-    <span class="history">
-      <button type="button" data-act="undo" disabled>Undo</button>
-      <button type="button" data-act="redo" disabled>Redo</button>
-      <button type="button" data-act="reset">Reset</button>
-    </span>
-  </div>
+  <fieldset class="segments"><legend class="unseen">How flows are composed</legend>
+    <label><input type="radio" name="mode" value="turn" checked><span>In turn</span></label>
+    <label><input type="radio" name="mode" value="once"><span>At once</span></label>
+  </fieldset>
   <ol class="flows" aria-label="Flows, in the order in which they run">{rows}</ol>
   <p class="unseen" role="status" data-told></p>
+</div>"""
+
+
+def history_markup() -> str:
+    """The buttons of history."""
+    return """
+<div class="history">
+  <button type="button" data-act="undo" disabled>Undo</button>
+  <button type="button" data-act="redo" disabled>Redo</button>
+  <button type="button" data-act="reset">Reset</button>
 </div>"""
 
 

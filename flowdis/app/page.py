@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from flowdis.app.editor import Editor
 from flowdis.app.handlers import Handlers
-from flowdis.app.markup import asset, header_markup, panel_markup, panel_value, source_markup, views_markup
+from flowdis.app.markup import (
+    asset,
+    header_markup,
+    history_markup,
+    history_value,
+    panel_markup,
+    panel_value,
+    source_markup,
+    views_markup,
+)
 
 if TYPE_CHECKING:
     import gradio
@@ -33,7 +42,7 @@ def build_page(editor: Editor) -> gradio.Blocks:
         part(header_markup(editor.name, editor.model.units))
         with gradio.Row(elem_classes="desk"):
             with gradio.Column(scale=7, min_width=300, elem_classes="stage"):
-                message = part("")
+                message = part("", elem_id="message")
                 with gradio.Row(elem_classes="pair"):
                     original = part(first.original)
                     edited = part(first.edited, elem_id="edited")
@@ -41,22 +50,24 @@ def build_page(editor: Editor) -> gradio.Blocks:
             with gradio.Column(scale=4, min_width=300, elem_classes="side"):
                 source = part({}, html_template=source_markup(editor.samples), js_on_load=asset("source.js"))
                 panel = part(panel_value(start), html_template=panel_markup(editor.dials), js_on_load=asset("panel.js"))
+                history = part(history_value(start), html_template=history_markup(), js_on_load=asset("history.js"))
         view = part("frames", html_template=views_markup(), js_on_load=_VIEWS)
         detail = part(first.detail, elem_id="detail")
 
-        everything = [state, message, original, edited, gauge, panel, detail]
+        shown = [state, message, original, edited, gauge, history, detail]
+        sliders = [state, panel, view]
 
         def on(
-            event: Callable[..., Any], name: str, act: Any, inputs: list[Any], outputs: list[Any], **options: Any
+            event: Callable[..., Any], name: str, act: Any, inputs: list[Any], outputs: list[Any], mode: str
         ) -> None:
-            event(act, inputs, outputs, api_name=name, queue=False, show_progress="hidden", **options)
+            event(act, inputs, outputs, api_name=name, queue=False, show_progress="hidden", trigger_mode=mode)
 
-        # While a slider moves, the latest place alone counts.
-        on(panel.move, "move", handlers.move, [state, panel], [edited], trigger_mode="always_last")
-        on(panel.settle, "settle", handlers.settle, [state, panel, view], everything, trigger_mode="always_last")
-        on(source.take, "take", handlers.take, [state, source, view], everything, trigger_mode="always_last")
-        for name in ("undo", "redo", "reset"):
-            act = getattr(handlers, name)
-            on(getattr(panel, name), name, act, [state, view], everything, trigger_mode="multiple")
-        on(view.choose, "view", handlers.detail, [state, view], [detail], trigger_mode="always_last")
+        # While a slider moves, its latest place alone counts. What a hand moves is never written back, but by history.
+        on(panel.move, "move", handlers.move, [state, panel], [edited], "always_last")
+        on(panel.settle, "settle", handlers.settle, sliders, shown, "always_last")
+        on(source.take, "take", handlers.take, [state, source, view], shown, "always_last")
+        on(view.choose, "view", handlers.detail, [state, view], [detail], "always_last")
+        on(history.undo, "undo", handlers.undo, sliders, [*shown, panel], "multiple")
+        on(history.redo, "redo", handlers.redo, sliders, [*shown, panel], "multiple")
+        on(history.reset, "reset", handlers.reset, sliders, [*shown, panel], "multiple")
     return page

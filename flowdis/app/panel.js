@@ -1,6 +1,5 @@
-// Sliders, order, mode and history. The server is told 'move' while a slider moves and 'settle' after a pause.
+// Sliders, order and mode. The server is told 'move' while a slider moves and 'settle' after a pause.
 const PAUSE = 250;
-const ACTS = ['undo', 'redo', 'reset'];
 const list = element.querySelector('.flows');
 const told = element.querySelector('[data-told]');
 const rows = () => [...list.querySelectorAll('.flow')];
@@ -36,8 +35,6 @@ function showAll() {
     show(li);
   });
   element.querySelector(value.at_once ? '[value=once]' : '[value=turn]').checked = true;
-  element.querySelector('[data-act=undo]').disabled = !value.can_undo;
-  element.querySelector('[data-act=redo]').disabled = !value.can_redo;
   list.classList.toggle('at-once', value.at_once);
   ends();
 }
@@ -65,11 +62,6 @@ function reorder(li) {
   ends();
   told.textContent = li.dataset.name + ' runs at place ' + (value.order.indexOf(li.dataset.name) + 1);
   settle();
-}
-function act(name) {
-  if (!ACTS.includes(name)) return;
-  if (timer) settle();
-  trigger(name);
 }
 
 element.addEventListener('input', (event) => {
@@ -101,7 +93,6 @@ element.addEventListener('click', (event) => {
   const button = event.target.closest('button');
   if (!button) return;
   const li = button.closest('.flow');
-  if (!li) return act(button.dataset.act);
   const up = button.dataset.act === 'up';
   if (up) list.insertBefore(li, li.previousElementSibling);
   else list.insertBefore(li.nextElementSibling, li);
@@ -133,14 +124,9 @@ list.addEventListener('dragend', () => {
   carried = null;
   if (rows().map((one) => one.dataset.name).join() !== value.order.join()) reorder(li);
 });
-document.addEventListener('keydown', (event) => {
-  const typing = event.target.matches && event.target.matches('input[type=number], input[type=text], textarea');
-  if (typing || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== 'z') return;
-  event.preventDefault();
-  act(event.shiftKey ? 'redo' : 'undo');
-});
+// Undo and its like take the sliders as they stand, so nothing is left to be settled.
+document.addEventListener('flowdis-history', () => clearTimeout(timer));
 watch('value', () => {
-  if (timer) return; // the hand on a slider goes before what the server remembers
   value = JSON.parse(JSON.stringify(props.value));
   showAll();
 });

@@ -151,6 +151,6 @@ def exports_view(files: Iterable[tuple[str, str, bytes, str]], text: str, code: 
     )
     return (
         f'<div class="exports"><p class="links">{links}</p><div class="codes">'
-        f'<div><h3>Path</h3><pre tabindex="0" aria-label="The path in words">{escape(text)}</pre></div>'
-        f'<div><h3>Python</h3><pre tabindex="0" aria-label="The edit in Python">{escape(code)}</pre></div></div></div>'
+        f'<div><h2>Path</h2><pre tabindex="0" aria-label="The path in words">{escape(text)}</pre></div>'
+        f'<div><h2>Python</h2><pre tabindex="0" aria-label="The edit in Python">{escape(code)}</pre></div></div></div>'
     )
