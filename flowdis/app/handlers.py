@@ -11,7 +11,7 @@ from flowdis.app.actions import codes_along, compare, make_source, quick_image
 from flowdis.app.editor import Editor
 from flowdis.app.exports import film_bytes, latent_bytes, path_text, png_bytes, python_code
 from flowdis.app.markup import VIEWS, history_value, panel_value
-from flowdis.app.state import Controls, EditState, path_of
+from flowdis.app.state import Controls, EditState, Session, path_of
 from flowdis.app.uploads import MOST_BYTES, UploadError, read_data_url
 from flowdis.app.views import (
     alert,
@@ -64,45 +64,43 @@ class Handlers:
 
     editor: Editor
 
-    def move(self, state: EditState, given: Mapping[str, Any]) -> str:
+    def move(self, session: Session, given: Mapping[str, Any]) -> str:
         """The edited image while a slider moves."""
+        source = session.state.now.source
         try:
             controls = self.editor.controls(given)
-            image = quick_image(self.editor.model, state.now.source.z, path_of(controls, self.editor.model.flows()))
+            image = quick_image(self.editor.model, source.z, path_of(controls, self.editor.model.flows()))
         except (FlowError, ValueError) as error:
             return alert(_told(error))
         return self._edited(image, controls)
 
-    def settle(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
+    def settle(self, session: Session, given: Mapping[str, Any], view: str) -> _Answer:
         """Everything, after sliders came to rest, the mode was chosen or the order changed."""
-        try:
-            moved = state.moved(self.editor.controls(given))
-        except ValueError as error:
-            return self._answer(state, view, str(error))
-        return self._answer(moved, view)
+        return self._change(session, view, lambda state: state.moved(self.editor.controls(given)))
 
-    def take(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
+    def take(self, session: Session, given: Mapping[str, Any], view: str) -> _Answer:
         """Everything, after a sample was chosen or a file sent; a bad file leaves all as it was."""
-        try:
-            return self._answer(self._loaded(state, given), view)
-        except UploadError as error:
-            return self._answer(state, view, str(error))
+        return self._change(session, view, lambda state: self._loaded(state, given))
 
-    def undo(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
+    def undo(self, session: Session, given: Mapping[str, Any], view: str) -> _Answer:
         """Everything as it was before the last change, sliders too."""
-        return self._history(state, given, view, EditState.undone)
+        return self._history(session, given, view, EditState.undone)
 
-    def redo(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
+    def redo(self, session: Session, given: Mapping[str, Any], view: str) -> _Answer:
         """Everything as it was before the last undo, sliders too."""
-        return self._history(state, given, view, EditState.redone)
+        return self._history(session, given, view, EditState.redone)
 
-    def reset(self, state: EditState, given: Mapping[str, Any], view: str) -> _Answer:
+    def reset(self, session: Session, given: Mapping[str, Any], view: str) -> _Answer:
         """Everything with all sliders at rest, which can be undone."""
         rest = Controls.rest(self.editor.model.flows())
-        return self._history(state, given, view, lambda before: before.moved(rest))
+        return self._history(session, given, view, lambda before: before.moved(rest))
+
+    def view(self, session: Session, view: str) -> str:
+        """One of the views below the images."""
+        return self.detail(session.state, view)
 
     def detail(self, state: EditState, view: str) -> str:
-        """One of the views below the images."""
+        """One of the views below the images, of a state."""
         model, now = self.editor.model, state.now
         path = path_of(now.controls, model.flows())
         try:
@@ -133,19 +131,23 @@ class Handlers:
         detail = self.detail(state, view if view in VIEWS else "frames")
         return Shown(alert(message), original, edited, gauge, history_value(state), detail)
 
-    def _answer(self, state: EditState, view: str, message: str = "") -> _Answer:
-        shown = self.shown(state, view, message)
-        return (state, *(getattr(shown, field.name) for field in fields(shown)))
+    def _change(self, session: Session, view: str, act: Callable[[EditState], EditState]) -> _Answer:
+        """What the page shows after a change; one that is refused leaves all as it was, but says why."""
+        with session.lock:
+            message = ""
+            try:
+                session.state = act(session.state)
+            except ValueError as error:
+                message = str(error)
+            shown = self.shown(session.state, view, message)
+        return tuple(getattr(shown, field.name) for field in fields(shown))
 
     def _history(
-        self, state: EditState, given: Mapping[str, Any], view: str, act: Callable[[EditState], EditState]
+        self, session: Session, given: Mapping[str, Any], view: str, act: Callable[[EditState], EditState]
     ) -> _Answer:
-        try:
-            # Sliders that have moved on since they last came to rest are a change of their own.
-            state = act(state.moved(self.editor.controls(given)))
-        except ValueError as error:
-            return (*self._answer(state, view, str(error)), panel_value(state))
-        return (*self._answer(state, view), panel_value(state))
+        # Sliders that have moved on since they last came to rest are a change of their own.
+        answer = self._change(session, view, lambda state: act(state.moved(self.editor.controls(given))))
+        return (*answer, panel_value(session.state))
 
     def _loaded(self, state: EditState, given: Mapping[str, Any]) -> EditState:
         samples, model = self.editor.samples, self.editor.model

@@ -17,6 +17,7 @@ from flowdis.app.markup import (
     source_markup,
     views_markup,
 )
+from flowdis.app.state import Session
 
 if TYPE_CHECKING:
     import gradio
@@ -38,7 +39,7 @@ def build_page(editor: Editor) -> gradio.Blocks:
         return gradio.HTML(value, **{"js_on_load": None, "apply_default_css": False, **options})
 
     with gradio.Blocks(title="flowdis", analytics_enabled=False) as page:
-        state = gradio.State(start, time_to_live=24 * 3600)
+        state = gradio.State(Session(start), time_to_live=24 * 3600)
         part(header_markup(editor.name, editor.model.units))
         with gradio.Row(elem_classes="desk"):
             with gradio.Column(scale=7, min_width=300, elem_classes="stage"):
@@ -54,7 +55,7 @@ def build_page(editor: Editor) -> gradio.Blocks:
         view = part("frames", html_template=views_markup(), js_on_load=_VIEWS)
         detail = part(first.detail, elem_id="detail")
 
-        shown = [state, message, original, edited, gauge, history, detail]
+        shown = [message, original, edited, gauge, history, detail]
         sliders = [state, panel, view]
 
         def on(
@@ -66,7 +67,7 @@ def build_page(editor: Editor) -> gradio.Blocks:
         on(panel.move, "move", handlers.move, [state, panel], [edited], "always_last")
         on(panel.settle, "settle", handlers.settle, sliders, shown, "always_last")
         on(source.take, "take", handlers.take, [state, source, view], shown, "always_last")
-        on(view.choose, "view", handlers.detail, [state, view], [detail], "always_last")
+        on(view.choose, "view", handlers.view, [state, view], [detail], "always_last")
         on(history.undo, "undo", handlers.undo, sliders, [*shown, panel], "multiple")
         on(history.redo, "redo", handlers.redo, sliders, [*shown, panel], "multiple")
         on(history.reset, "reset", handlers.reset, sliders, [*shown, panel], "multiple")

@@ -43,10 +43,7 @@ class Samples:
             return density, float(density.log_density(codes).median())
         images = _posed(model, self.data)
         held = torch.arange(len(images)) % 5 == 0
-        with torch.no_grad():
-            posterior = model.encode(images[:2].to(device=model.device, dtype=model.dtype))
-        kind = "posteriors" if bool(torch.isfinite(posterior.log_std).all()) else "gaussian"
-        density = CodeDensity.fit(model, images[~held], held_out=images[held], kind=kind)
+        density = CodeDensity.fit(model, images[~held], held_out=images[held], kind="gaussian")
         with torch.no_grad():
             codes = model.encode(images[held].to(device=model.device, dtype=model.dtype)).mean
             return density, float(density.log_density(codes).median())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from flowdis.paths import Flow, Path
 
-__all__ = ["Controls", "EditState", "Snapshot", "Source", "path_of", "text_of"]
+__all__ = ["Controls", "EditState", "Session", "Snapshot", "Source", "path_of", "text_of"]
 
 _KEPT = 100  # snapshots that undo goes back through
 
@@ -111,6 +112,21 @@ class EditState:
 
     def _next(self, snapshot: Snapshot) -> EditState:
         return EditState(snapshot, (*self.past, self.now)[-_KEPT:])
+
+
+class Session:
+    """The one place where a visitor's state is replaced, by one event at a time, in the order in which they come.
+
+    Arguments:
+        state: The state to begin with; a copy of the session begins with it too, and goes its own way.
+    """
+
+    def __init__(self, state: EditState) -> None:
+        self.state = state
+        self.lock = threading.Lock()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Session:
+        return Session(self.state)
 
 
 def path_of(controls: Controls, flows: Sequence[Flow]) -> Path:
