@@ -66,7 +66,7 @@ class Comparison:
 
     in_turn: _Image
     at_once: _Image
-    difference: _Image
+    difference: Float[Tensor, "1 H W"]
     total: float
 
 

@@ -16,11 +16,13 @@ from flowdis.app.editor import Editor, make_editor
 from flowdis.app.handlers import Handlers
 from tests.models.toys import small_model
 
+MODEL_NAME = "small"
+
 
 @lru_cache(maxsize=1)
 def editor() -> Editor:
     model = small_model(("rotate", "scale", "hue")).eval().requires_grad_(False)
-    return make_editor(model, "small")
+    return make_editor(model, MODEL_NAME)
 
 
 @lru_cache(maxsize=1)
