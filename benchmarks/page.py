@@ -1,8 +1,8 @@
 """How fast the page answers: python -m benchmarks.page --model demo/model.
 
-The server runs in a process of its own; clients speak HTTP over the loopback, as the browser's script does. (a) One visitor moves
-a slider again and again. (b) Many visitors at once each move sliders of their own, with a pause between as hands make, and
-compare every image with the one that the library makes of the same path.
+The server runs in a process of its own; clients speak HTTP over the loopback, as the browser's script does. (a) One
+visitor moves a slider again and again. (b) Many visitors at once each move sliders of their own, with a pause between
+as hands make, and compare every image with the one that the library makes of the same path.
 """
 
 from __future__ import annotations
