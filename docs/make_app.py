@@ -29,7 +29,7 @@ def main() -> None:
         window.goto(address)
         window.get_by_role("button", name=f"Edit digit {options.digit}").click()
         expect(window.locator("figure", has_text="Original")).to_contain_text(f"digit {options.digit}", timeout=60_000)
-        for name, value in (("rotate", -50), ("hue", 200)):
+        for name, value in (("rotate", -50), ("hue", 150)):
             window.get_by_label(name, exact=True).fill(str(value))
             expect(window.locator("#edited figcaption")).to_contain_text(f"{name} {value}", timeout=60_000)
             window.wait_for_timeout(3000)  # until the frames below are the new ones
