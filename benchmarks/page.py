@@ -70,7 +70,7 @@ class Visitor:
         return time.perf_counter() - start, sent, html
 
     def wrong(self, sent: dict, html: str) -> bool:
-        """Whether the image is not that of this visitor's sample and sliders, to a level of 255."""
+        """Whether the image is not that of this visitor's sample and sliders, to two levels of 255."""
         found = re.search(r"base64,([^\"]+)", html)
         if found is None:
             return True
@@ -80,7 +80,7 @@ class Visitor:
         with torch.no_grad():
             image = model.decode(model.transport(path, self.z).z[-1])
         true = (image.expand(3, -1, -1) * 255).round().movedim(0, -1).numpy()
-        return bool(np.abs(shown - true).max() > 1)
+        return bool(np.abs(shown - true).max() > 2)
 
 
 async def one(address: str, editor: Editor, moves: int) -> list[float]:

@@ -15,7 +15,7 @@ from flowdis.paths import Path
 
 __all__ = ["Comparison", "Gauge", "Reading", "codes_along", "compare", "make_source", "quick_image"]
 
-_QUICK = 6.0  # steps per unit while a slider moves: by rk4 no pixel differs by a level from those of the end
+_QUICK = 8.0  # steps per unit while a slider moves: by rk4 hardly a pixel differs by a level from that at rest
 
 _Image = Float[Tensor, "C H W"]
 _Code = Float[Tensor, "D"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from flowdis.app.actions import codes_along, compare, make_source, quick_image
@@ -29,6 +30,7 @@ from flowdis.dynamics import FlowError
 __all__ = ["Handlers", "Shown"]
 
 _STRIP, _FILM = 8, 16  # frames
+_SLOTS = 2
 
 _Answer = tuple[Any, ...]
 
@@ -60,16 +62,20 @@ class Handlers:
 
     Arguments:
         editor: What all visitors share.
+        slots: How many images are computed at a time while sliders move; more threads than cores hinder each other.
     """
 
     editor: Editor
+    slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_SLOTS))
 
     def move(self, session: Session, given: Mapping[str, Any]) -> str:
         """The edited image while a slider moves."""
         source = session.state.now.source
         try:
             controls = self.editor.controls(given)
-            image = quick_image(self.editor.model, source.z, path_of(controls, self.editor.model.flows()))
+            path = path_of(controls, self.editor.model.flows())
+            with self.slots:
+                image = quick_image(self.editor.model, source.z, path)
         except (FlowError, ValueError) as error:
             return alert(_told(error))
         return self._edited(image, controls)
@@ -140,7 +146,7 @@ class Handlers:
             except ValueError as error:
                 message = str(error)
             shown = self.shown(session.state, view, message)
-        return tuple(getattr(shown, field.name) for field in fields(shown))
+        return tuple(getattr(shown, part.name) for part in fields(shown))
 
     def _history(
         self, session: Session, given: Mapping[str, Any], view: str, act: Callable[[EditState], EditState]
