@@ -30,7 +30,7 @@ from flowdis.dynamics import FlowError
 __all__ = ["Handlers", "Shown"]
 
 _STRIP, _FILM = 8, 16  # frames
-_SLOTS = 2
+_SLOTS = 1
 
 _Answer = tuple[Any, ...]
 
@@ -62,7 +62,7 @@ class Handlers:
 
     Arguments:
         editor: What all visitors share.
-        slots: How many images are computed at a time while sliders move; more threads than cores hinder each other.
+        slots: How many images are computed at a time while sliders move; several threads hinder each other.
     """
 
     editor: Editor
