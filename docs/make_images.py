@@ -14,6 +14,7 @@ IMAGES = Path(__file__).parent / "images"
 
 SCRIPTS = {
     "python docs/make_figures.py --model demo/model": ("edits.png", "portrait.png", "strip.png", "turning.gif"),
+    "python docs/make_app.py": ("app.png",),
     "python docs/make_moving.py": ("moving.png",),
     "python docs/make_scenes.py": ("rooms.png", "sprites.png"),
     "python docs/make_waves.py": (
@@ -32,8 +33,8 @@ RUNS = {
     "baselines.png": ("flowdis evaluate --models runs/* --data sprites --out RUN", "table.png"),
     "forecast_two_body.png": ("flowdis forecast-demo --data two_body --seed 0 --out RUN", "figures/frames.png"),
     "glyphs.png": ("python examples/glyphs.py --out RUN", "strips.png"),
-    "rooms_at_once.png": ("flowdis report --run RUN", "strips/at_once.png"),
-    "rooms_in_turn.png": ("flowdis report --run RUN", "strips/in_turn.png"),
+    "rooms_at_once.png": ("flowdis report RUN", "strips/at_once.png"),
+    "rooms_in_turn.png": ("flowdis report RUN", "strips/in_turn.png"),
     "waves_couplings.png": ("python -m benchmarks.trained_waves --runs runs/* --out RUN", "couplings.png"),
 }
 """The pictures that are copied out of a run: the command that writes them, and their file in its folder RUN."""

@@ -35,6 +35,7 @@ MAY_IMPORT = {
 MAY_IMPORT["migration"] = GROUND | {"paths", "data", "fields", "dynamics", "models", "metrics"}
 MAY_IMPORT["baselines"] = GROUND | {"paths", "fields", "dynamics", "models", "objectives", "metrics", "data.batch"}
 MAY_IMPORT["training"] = set(MAY_IMPORT)
+MAY_IMPORT["app"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 
 # Imported by the functions that use them, so that `import flowdis` costs little more than `import torch`.
@@ -43,6 +44,7 @@ LAZY = {
     "av",
     "diffusers",
     "fontTools",
+    "gradio",
     "h5py",
     "kornia",
     "matplotlib",

@@ -1,4 +1,4 @@
-"""The command line: `flowdis demo`, `forecast-demo`, `train`, `edit`, `evaluate`, `report` and `completion`."""
+"""The command line: `flowdis demo`, `train`, `edit`, `app` and others; see `COMMANDS`."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 import flowdis
+from flowdis.cli.app import App
 from flowdis.cli.completion import Completion
 from flowdis.cli.demo import Demo
 from flowdis.cli.edit import Edit
@@ -27,6 +28,7 @@ COMMANDS = {
     "evaluate": Evaluate,
     "export": Export,
     "report": Report,
+    "app": App,
     "completion": Completion,
 }
 """The commands by name; the fields of each are its options."""
@@ -39,6 +41,7 @@ _Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[App, tyro.conf.subcommand("app")]
     | Annotated[Completion, tyro.conf.subcommand("completion")]
 )
 

@@ -19,7 +19,7 @@ from flowdis._types import Images
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["as_images", "check_writable", "fitted", "load_animation", "load_images", "save_images"]
+__all__ = ["as_images", "check_writable", "fitted", "load_animation", "load_images", "plain", "save_images"]
 
 _Batch = Float[Tensor, "N C H W"]
 _Shape = tuple[int, int, int]
@@ -219,7 +219,7 @@ def _opened(path: Path, all_frames: bool = False) -> list[Image]:
     try:
         with Image.open(path) as opened:
             frames = ImageSequence.Iterator(opened) if all_frames else [opened]
-            return [_plain(ImageOps.exif_transpose(frame)) for frame in frames]
+            return [plain(ImageOps.exif_transpose(frame)) for frame in frames]
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"could not read {path} as an image ({type(error).__name__}: {error})") from error
 
@@ -235,8 +235,8 @@ def fitted(image: Image, shape: _Shape | None) -> Tensor:
     return array[None] if array.ndim == 2 else array.movedim(-1, 0)
 
 
-def _plain(image: Image) -> Image:
-    """In mode L or RGB: 16 bits brought to 8, transparency laid on black."""
+def plain(image: Image) -> Image:
+    """The image in mode L or RGB: 16 bits brought to 8, transparency laid on black."""
     from PIL import Image as images
 
     if image.mode == "F":

@@ -15,7 +15,7 @@ from flowdis._files import write_whole
 from flowdis.plots.canvas import to_pixels
 from flowdis.plots.sheets import contact_sheet
 
-__all__ = ["save_gif"]
+__all__ = ["gif_bytes", "save_gif"]
 
 _COLOURS, _DISTINCT = 256, 2**14
 
@@ -49,6 +49,23 @@ def save_gif(
         ValueError: if frames have the wrong shape, do not lie in [0, 1], or a number is not positive.
         OSError: if the file cannot be written.
     """
+    made = gif_bytes(frames, seconds=seconds, magnify=magnify, there_and_back=there_and_back, columns=columns)
+    return write_whole(file, made)
+
+
+def gif_bytes(
+    frames: Float[Tensor, "T *batch C H W"],
+    *,
+    seconds: float = 3.0,
+    magnify: int = 4,
+    there_and_back: bool = False,
+    columns: int | None = None,
+) -> bytes:
+    """The bytes of the GIF that `save_gif` writes.
+
+    Raises:
+        ValueError: if frames have the wrong shape, do not lie in [0, 1], or a number is not positive.
+    """
     from PIL import Image
 
     check_positive("seconds", seconds)
@@ -75,7 +92,7 @@ def save_gif(
         disposal=1,
         optimize=False,
     )
-    return write_whole(file, stream.getvalue())
+    return stream.getvalue()
 
 
 def _palette(pixels: np.ndarray) -> tuple[np.ndarray, bytes]:
