@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -69,7 +70,7 @@ def export_model(model: nn.Module, folder: str | FilePath, *, format: str = "onn
             program = _program(name, function, examples)
             for kind in formats:
                 file = FilePath(scratch) / f"{name}{_ENDINGS[kind]}"
-                _refusing(name, kind, lambda p=program, f=file, k=kind: _WRITERS[k](p, f))
+                _refusing(name, kind, partial(_WRITERS[kind], program, file))
                 made.append((file.name, file.read_bytes()))
     description = json.dumps(_description(still, steps, formats), indent=2) + "\n"
     made.append((_DESCRIPTION, description.encode()))
@@ -103,6 +104,8 @@ def _write_onnx(program: Any, file: FilePath) -> None:
     made = torch.onnx.export(
         program, input_names=inputs, output_names=[outputs], dynamo=True, verbose=False, optimize=False
     )
+    if made is None:
+        raise RuntimeError("the exporter gave no program")
     made.save(file, external_data=False)
 
 
