@@ -30,6 +30,8 @@ SHORT = {
     "evaluate": ("--limit", "2", "--samples", "100", "--quiet"),
     "edit": ("--quiet",),
     "report": ("--quiet",),
+    "export": ("--format", "torch", "--quiet"),
+    "completion": (),
 }
 """What is put after each command."""
 NOT_HERE = {
@@ -41,6 +43,9 @@ NOT_HERE = {
     "ruff": "checks style",
     "mypy": "checks types",
     "sphinx-build": "builds the pages",
+    "tensorboard": "shows curves until it is interrupted",
+    "mkdir": "makes a folder for a shell's completion",
+    "echo": "writes a shell's completion there",
 }
 """What `.ci/run` does of what the pages say, rather than a test, by first word."""
 
@@ -61,7 +66,12 @@ def distinct(names: tuple[str, ...]) -> dict[Words, Words]:
     return {tuple(sorted(without_budget(words))): words for words in reversed(complete)}
 
 
-MAKING, USING = distinct(("demo", "train", "forecast-demo")), distinct(("edit", "evaluate", "report"))
+_TRAINING = distinct(("demo", "train", "forecast-demo"))
+MAKING = {key: words for key, words in _TRAINING.items() if "--resume" not in words}
+USING = {key: words for key, words in _TRAINING.items() if "--resume" in words} | distinct(
+    ("edit", "evaluate", "report", "export", "completion")
+)
+PACKAGED = "digits"  # a model that needs no run
 OUT = {"demo": "demo", "forecast-demo": "forecast", "train": ""}
 
 
@@ -71,6 +81,17 @@ def out_of(words: Words) -> str:
 
 def shown(words: Words) -> str:
     return " ".join(words)
+
+
+def read_by(words: Words) -> Words:
+    """The runs and models that a command reads."""
+    if words[0] == "report":
+        ends = [place for place, word in enumerate(words) if word.startswith("--")]
+        return words[1 : min(ends, default=len(words))]
+    path = (
+        option(words, "--model") or option(words, "--models") or (option(words, "--out") if "--resume" in words else "")
+    )
+    return (path,) if path and path != PACKAGED else ()
 
 
 def few_digits(**options: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -105,7 +126,6 @@ class World:
         monkeypatch.setattr(fd.Recipe, "model", lambda self, *given: model(replace(self, **small), *given))
         monkeypatch.setattr("flowdis.cli.pipeline.demo_figures", lambda *_, **__: Gallery())
         monkeypatch.setattr("flowdis.cli.pipeline.evaluate", lambda *_, **__: Nothing())
-        monkeypatch.setattr("flowdis.cli.pipeline.evaluate_amounts", lambda model, *_, **__: ({}, model))
         monkeypatch.setattr("flowdis.cli.subjects._TRAIN", 8)
         monkeypatch.setattr("flowdis.cli.subjects._TEST", 4)
         monkeypatch.setattr("flowdis.cli.subjects.digits", few_digits)
@@ -131,12 +151,17 @@ class World:
             self._made[key] = here / out_of(words)
         return self._made[key]
 
-    def bring(self, path: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Puts the run that pages write to a path there, made by the command that they give for it."""
+    def bring(self, path: str, along: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Puts the run that pages write to a path there, made by a command that they give for it.
+
+        Where several write there, by one that names the transformations of the path that is edited along.
+        """
         top = path.removesuffix("/model")
         wanted = [words for words in MAKING.values() if out_of(words) == top]
         assert wanted, f"no page says what makes {path}"
-        source = self.made(wanted[0], monkeypatch)
+        moved = [name for name in fd.data.TRANSFORMS if name in along.split()]
+        named = [words for words in wanted if all(name in " ".join(words) for name in moved)]
+        source = self.made((named or wanted)[0], monkeypatch)
         monkeypatch.chdir(here)
         if not (here / top).exists():
             shutil.copytree(source, here / top)
@@ -158,13 +183,10 @@ def test_a_command_that_makes_something_makes_it(words: Words, world: World, mon
 @pytest.mark.filterwarnings("ignore")
 def test_a_command_that_reads_a_run_reads_it(words: Words, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     here = world.enter(monkeypatch, f"using-{list(USING.values()).index(words)}")
-    path = option(words, "--model") or option(words, "--models") or option(words, "--run")
-    expanded = [word for word in words]
-    if path == "runs/*":  # as a shell would
-        path = "runs/beta_vae-0"
-        expanded[expanded.index("runs/*")] = path
-    world.bring(path, here, monkeypatch)
-    assert main(world.short(tuple(expanded), monkeypatch)) == 0
+    expanded = tuple("runs/beta_vae-0" if word == "runs/*" else word for word in words)  # as a shell would
+    for path in read_by(expanded):
+        world.bring(path, option(words, "--path") or "", here, monkeypatch)
+    assert main(list(words) if "--resume" in words else world.short(expanded, monkeypatch)) == 0
     if (out := option(words, "--out")) is not None:
         assert any(Path(out).iterdir()) if Path(out).is_dir() else any(here.glob(f"{out}*"))
 
