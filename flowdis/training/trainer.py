@@ -238,7 +238,7 @@ class Trainer:
             raise TypeError(f"`sequences` must draw sequences of images, got {type(drawn).__name__}")
         return drawn
 
-    def _advance(self, measured: Mapping[str, float]) -> None:
+    def _advance(self, measured: Mapping[str, float] | None = None) -> None:
         config = self.config
         rate = learning_rate(config, self.step, self.progress())
         for group in self.optimizer.param_groups:
@@ -254,7 +254,7 @@ class Trainer:
         if self.step % config.log_every == 0:
             entry = {"step": float(self.step), "seconds": self.seconds, "learning_rate": rate}
             terms = {"loss": float(result.loss.detach())} | result.means() | self.goal.monitor(self.model)
-            self.history.append(entry | terms | dict(measured))
+            self.history.append(entry | terms | dict(measured or {}))
             self.told.log(self.history[-1])
         self.step += 1
         self.seen += batch.frames.shape[0] * batch.frames.shape[1]  # images, or codes
