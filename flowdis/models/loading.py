@@ -56,13 +56,14 @@ def load(
         >>> load("digits").names
         ('scale', 'rotate', 'hue')
     """
-    where = {"revision": revision, "token": token, "local_files_only": local_files_only}
-    config, _ = find_model(source, **where)  # type: ignore[arg-type]
+    config, _ = find_model(source, revision=revision, token=token, local_files_only=local_files_only)
     kind = KINDS.get(str(read_config(config).get("format")))
     own = {"encoder": encoder, "decoder": decoder, "fields": fields, "amounts": amounts}
     if kind == WaveMachine.__name__:
         given = [name for name, module in own.items() if module is not None]
         if given:
             raise ValueError(f"`{given[0]}` must be left out for a wave machine, got one for {source}")
-        return WaveMachine.from_pretrained(source, dtype=dtype, **where)  # type: ignore[arg-type]
-    return LatentFlow.from_pretrained(source, **own, dtype=dtype, **where)  # type: ignore[arg-type]
+        return WaveMachine.from_pretrained(config.parent, dtype=dtype)
+    return LatentFlow.from_pretrained(
+        config.parent, encoder=encoder, decoder=decoder, fields=fields, amounts=amounts, dtype=dtype
+    )
