@@ -2,7 +2,8 @@
 
 Trains a plain VAE of single images, freezes it, encodes sequences once, fits flows to their codes within the minutes
 told, encoding included, from linear ones on, and compares them with constant and linear flows, fitted by least squares
-to codes of the protocol. The VAE is kept in the folder of the run, and is not trained again.
+to codes of the protocol. Half of the sequences of digits start upright, as the images themselves do, and move in one
+transformation; the others start anywhere. The VAE is kept in the folder of the run, and is not trained again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch
 
 from flowdis.baselines import BetaVAE
 from flowdis.cli.subjects import Subject, load_subject
+from flowdis.data import SequenceBatch, Steps, TransformSequences
 from flowdis.metrics import evaluate_protocol
 from flowdis.metrics.protocols import protocols_of
 from flowdis.models import LatentFlow
@@ -29,7 +31,27 @@ from flowdis.training.recipes import Recipe, recipe
 
 __all__ = ["compared", "fitted", "frozen_vae", "main", "table", "vae_recipe"]
 
+_UPRIGHT = {"scale": Steps(1.8 ** (1 / 8)), "rotate": Steps(10.0), "hue": Steps(20.0)}
 _SHOWN = ("error", "linear", "constant", "identity", "floor")
+
+
+@dataclass(frozen=True, eq=False)
+class _Halves:
+    """Draws half of every batch from one set of sequences, and half from another."""
+
+    parts: tuple[TransformSequences, TransformSequences]
+
+    def sample(
+        self, batch_size: int, *, generator: torch.Generator, frames: int | None = None, speed: float = 1.0
+    ) -> SequenceBatch:
+        sizes = (batch_size - batch_size // 2, batch_size // 2)
+        drawn = [
+            part.sample(size, generator=generator, frames=frames, speed=speed)
+            for part, size in zip(self.parts, sizes, strict=True)
+            if size
+        ]
+        images, amounts = (torch.cat([getattr(batch, name) for batch in drawn], 1) for name in ("frames", "amounts"))
+        return replace(drawn[0], frames=images, amounts=amounts, scenes=None, start=None)
 
 
 def vae_recipe(subject: Subject, *, dim: int, training: TrainingConfig) -> Recipe:
@@ -82,7 +104,11 @@ def fitted(
     config = replace(vae.config, field="helmholtz", field_options={}, frozen=("encoder", "decoder"))
     generator = torch.Generator().manual_seed(training.seed)
     model = LatentFlow(config, encoder=vae.encoder, decoder=vae.decoder, generator=generator)
-    codes = CodeSequences(model, chosen.sequences(subject.train), sequences, generator=generator, quiet=quiet)
+    drawn: TransformSequences | _Halves = chosen.sequences(subject.train)
+    if not subject.has_factors:
+        upright = replace(chosen, single=1.0).with_motions(_UPRIGHT)
+        drawn = _Halves((drawn, upright.sequences(subject.train)))
+    codes = CodeSequences(model, drawn, sequences, generator=generator, quiet=quiet)
     start_linear(model, codes)
     encoding = time.perf_counter() - begun
     left = replace(training, minutes=max(training.minutes - encoding / 60, 1e-3))
@@ -136,8 +162,10 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=32, help="latents")
     parser.add_argument("--batch-size", type=int, default=128, help="images of a step of the VAE")
     parser.add_argument("--pairs", type=int, default=256, help="pairs of codes of a step of the fit")
-    parser.add_argument("--sequences", type=int, default=4000, help="sequences that are encoded")
-    parser.add_argument("--learning-rate", type=float, default=3e-3, help="the highest of the fit")
+    parser.add_argument("--sequences", type=int, default=16000, help="sequences that are encoded")
+    parser.add_argument("--learning-rate", type=float, default=6e-3, help="the highest of the fit")
+    parser.add_argument("--weight-decay", type=float, default=0.1, help="that of the fit")
+    parser.add_argument("--solver-steps", type=int, default=2, help="Runge-Kutta steps from one code of a pair on")
     parser.add_argument("--kind", choices=("gaussian", "squared"), default="gaussian", help="the error of a code")
     parser.add_argument("--pixels", type=float, default=0.0, help="the weight of decoded errors")
     parser.add_argument("--limit", type=int, default=500, help="test images that are measured")
@@ -153,11 +181,16 @@ def main() -> None:
     training = TrainingConfig(minutes=options.minutes, batch_size=options.batch_size, ramp=0.0, **shared)
     chosen = vae_recipe(subject, dim=options.dim, training=training)
     vae = frozen_vae(chosen, subject, options.out / "vae", quiet=options.json)
-    rate = options.learning_rate
     fit = TrainingConfig(
-        minutes=options.fit_minutes, batch_size=options.pairs, learning_rate=rate, ramp=0.0, warmup=20, **shared
+        minutes=options.fit_minutes,
+        batch_size=options.pairs,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        ramp=0.0,
+        warmup=20,
+        **shared,
     )
-    objective = CodePrediction(options.kind, pixels=options.pixels)
+    objective = CodePrediction(options.kind, pixels=options.pixels, solver_steps=options.solver_steps)
     model, times = fitted(vae, chosen, subject, objective, fit, sequences=options.sequences, quiet=options.json)
     model.save_pretrained(options.out / "flows")
     errors = compared(model, subject, limit=options.limit, fitted_on=options.fitted)
