@@ -27,6 +27,7 @@ from flowdis.metrics.batches import spread
 from flowdis.models import LatentFlow
 from flowdis.plots import Gallery, demo_figures, write_report
 from flowdis.training import TrainingResult
+from flowdis.training.principal import start_principal
 from flowdis.training.recipes import Recipe
 
 __all__ = ["carry_out", "picture", "settings_of"]
@@ -45,6 +46,8 @@ def settings_of(recipe: Recipe, subject: Subject) -> dict[str, Any]:
     apart = ["motions", "augmentation", "training", "objective"]
     if recipe.dynamics == "overdamped":  # so that a run which was begun before there was a choice goes on
         apart += ["dynamics", "dynamics_options"]
+    if recipe.decoder == "conv":
+        apart += ["decoder", "noise"]
     if recipe.supervision == "known":
         apart += ["supervision", "flows"]
     names = [field.name for field in fields(Recipe) if field.name not in apart]
@@ -112,6 +115,8 @@ def carry_out(
     look_at(run, subject, teller)
     keep_freed_memory()
     apart = spread(subject.test, _HELD_OUT).to(torch.empty(0, device=device))
+    if not run.checkpoint.is_file():
+        start_principal(model, sequences, seed=recipe.training.seed, quiet=options.quiet)
     result = train(
         run,
         model,

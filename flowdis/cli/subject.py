@@ -52,6 +52,13 @@ class Subject:
         return isinstance(self.train, FactorScenes)
 
     @property
+    def recipe(self) -> str:
+        """The name of the recipe that suits them."""
+        if self.has_factors:
+            return "factors"
+        return "demo" if self.album is None else "pictures"
+
+    @property
     def labels(self) -> Int[Tensor, "test"] | None:
         """The classes of the test scenes that colour a picture: the first that is known, of those of few values."""
         few = [labels for labels in self.test.classes.values() if len(labels.unique()) <= 10]

@@ -25,10 +25,10 @@ class Train(RunOptions):
 
     Arguments:
         out: The folder to write into: run.json, log.jsonl, checkpoint.pt, checkpoints, samples, model, metrics.json.
-        recipe: demo (edits from any pose; the default), factors (the same for factor data sets; their default),
-            published (digits from upright poses only, as in the published
-            experiment), or a baseline: vae, beta_vae, factor_vae, beta_tcvae, slow_vae, topographic_vae,
-            flow_factorized.
+        recipe: demo (edits from any pose; the default for digits), factors (the same for factor data sets; their
+            default), pictures (the same for one's own images; their default), published (digits from upright poses
+            only, as in the published experiment), or a baseline: vae, beta_vae, factor_vae, beta_tcvae, slow_vae,
+            topographic_vae, flow_factorized.
         data: digits; sprites or rooms, which are rendered; READER:PATH for a factor data set on disk, with the reader
             dsprites, shapes3d, mpi3d, smallnorb, cars3d, falcor3d or isaac3d; or one's own: a folder of images (and of
             those below it), an npz or h5 file, a video, or a folder of videos or of folders of frames. A fifth of the
@@ -56,7 +56,7 @@ class Train(RunOptions):
         damping: How fast underdamped motion loses its momentum, per amount.
         stiffness: The frequency of the spring that holds underdamped motion to the origin.
         dim: The number of latents.
-        likelihood: The likelihood of pixels: bernoulli or gaussian.
+        likelihood: The likelihood of pixels: bernoulli, gaussian or laplace.
         limit: Measure on at most so many test images.
         device: auto (cuda, mps or cpu, whichever is there first), cpu, cuda, cuda:1 or mps.
         sample_minutes: Minutes between two pictures of samples, drawn at checkpoints on the way; 0 for none.
@@ -109,7 +109,7 @@ class Train(RunOptions):
             attributes=self.attributes,
             split=self.split,
         )
-        chosen = self.chosen("factors" if subject.has_factors else "demo")
+        chosen = self.chosen(subject.recipe)
         known = subject.train.transformations
         if self._transforms or subject.has_factors:
             chosen = chosen.with_transformations(self._transforms or tuple(known), known)

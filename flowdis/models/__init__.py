@@ -16,6 +16,7 @@ from flowdis.models.mixing import merge, mix, rename
 from flowdis.models.own import Decoder, Encoder, encoder_shape
 from flowdis.models.posterior import Posterior, gaussian_log_density
 from flowdis.models.pretrained import DiffusersDecoder, DiffusersEncoder, diffusers_pair, load_diffusers
+from flowdis.models.principal import PrincipalComponents, PrincipalDecoder, PrincipalEncoder
 from flowdis.models.sharing import with_fields
 from flowdis.models.sources import packaged_models
 from flowdis.models.wave_config import WaveMachineConfig
@@ -44,6 +45,9 @@ __all__ = [
     "ModuleDecoder",
     "ModuleEncoder",
     "Posterior",
+    "PrincipalComponents",
+    "PrincipalDecoder",
+    "PrincipalEncoder",
     "SpikeChain",
     "SpikeSlabAmounts",
     "SpikeSlabPosterior",

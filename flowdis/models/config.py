@@ -13,7 +13,7 @@ from flowdis.dynamics import DYNAMICS, Solver
 from flowdis.fields import FIELDS
 from flowdis.models.amounts import AMOUNTS
 from flowdis.models.likelihood import LIKELIHOODS
-from flowdis.models.topographic import ENCODERS
+from flowdis.models.principal import DECODERS, ENCODERS
 from flowdis.models.versions import ConfigFormat
 from flowdis.paths import Unit
 
@@ -45,11 +45,12 @@ class LatentFlowConfig:
         encoder: The kind of encoder, a name in `ENCODERS`.
         encoder_options: Keyword arguments of that kind, beside those of the convolutional one.
         encoder_hidden: Width of a hidden linear layer of the encoder, 0 for none.
+        decoder: The kind of decoder, a name in `DECODERS`.
         decoder_hidden: Width of a hidden linear layer of the decoder, 0 for none.
         field: The kind of velocity field, a name in `FIELDS`.
         field_options: Keyword arguments of that kind, beside names and dim.
-        likelihood: "bernoulli" or "gaussian".
-        noise: The scale of the Gaussian likelihood, in units of pixel values.
+        likelihood: A name in `LIKELIHOODS`: "bernoulli", "gaussian" or "laplace".
+        noise: The scale of the Gaussian likelihood and of Laplace's, in units of pixel values.
         dynamics: How the fields push codes, a name in `DYNAMICS`.
         dynamics_options: Of underdamped dynamics, the arguments of `Underdamped` beside the temperature, and
             "learned": which of damping, stiffness and coupling are learned, from those values on.
@@ -78,6 +79,7 @@ class LatentFlowConfig:
     encoder: str = "conv"
     encoder_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     encoder_hidden: int = 0
+    decoder: str = "conv"
     decoder_hidden: int = 256
     field: str = "helmholtz"
     field_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
@@ -98,8 +100,11 @@ class LatentFlowConfig:
 
     def __post_init__(self) -> None:
         check_choice("encoder", self.encoder, tuple(ENCODERS))
+        check_choice("decoder", self.decoder, tuple(DECODERS))
         check_choice("field", self.field, tuple(FIELDS))
         check_choice("likelihood", self.likelihood, tuple(LIKELIHOODS))
+        if self.decoder == "principal" and self.likelihood == "bernoulli":
+            raise ValueError("`likelihood` must read means of pixels for a principal decoder, got 'bernoulli'")
         check_choice("dynamics", self.dynamics, tuple(DYNAMICS))
         check_choice("supervision", self.supervision, tuple(AMOUNTS))
         check_positive("dim", self.dim)

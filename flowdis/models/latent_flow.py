@@ -25,8 +25,8 @@ from flowdis.models.likelihood import LIKELIHOODS
 from flowdis.models.motion import Motion
 from flowdis.models.own import fit_own, flat_posterior, rests, shaped
 from flowdis.models.posterior import Posterior
+from flowdis.models.principal import DECODERS, ENCODERS
 from flowdis.models.storage import fill_model, read_model
-from flowdis.models.topographic import ENCODERS
 from flowdis.paths import Flow, Path, Unit, flows
 
 __all__ = ["LatentFlow"]
@@ -80,7 +80,8 @@ class LatentFlow(nn.Module, StoredModel):
             made = ENCODERS[config.encoder](shape, config.dim, **wanted)
             encoder, config = made, replace(config, encoder_options=made.config())
         if decoder is None:
-            decoder = ConvDecoder(shape, config.dim, channels=config.channels, hidden=config.decoder_hidden)
+            kinds = DECODERS[config.decoder]
+            decoder = kinds(shape, config.dim, channels=config.channels, hidden=config.decoder_hidden)
         if fields is None:
             kind: Callable[..., FieldBank] = FIELDS[config.field]
             fields = kind(names, config.dim, generator=generator, **config.field_options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from flowdis._types import FrameLatents, Images
 from flowdis.models.autoencoder import ConvEncoder
 from flowdis.models.posterior import Posterior
 
-__all__ = ["ENCODERS", "TopographicEncoder", "ring_generator", "ring_pool"]
+__all__ = ["TopographicEncoder", "ring_generator", "ring_pool"]
 
 _SMALLEST = 1e-6  # what the published code adds to the pooled squares
 
@@ -159,10 +159,3 @@ class TopographicEncoder(nn.Module):
 def _check_ring(ring: int) -> None:
     if ring < 1 or ring % 2 == 0:
         raise ValueError(f"`ring` must be odd, got {ring}: the shift of an even ring is no flow")
-
-
-ENCODERS: dict[str, Callable[..., ConvEncoder | TopographicEncoder]] = {
-    "conv": ConvEncoder,
-    "topographic": TopographicEncoder,
-}
-"""The kinds of encoder by name."""

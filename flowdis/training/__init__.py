@@ -9,6 +9,7 @@ from flowdis.training.discovery_objective import Discovery
 from flowdis.training.encoders import fit_encoder
 from flowdis.training.found_flows import FlowReport, report_flows, traversals
 from flowdis.training.matching import AttributeConfig, MatchedFields, match_attributes
+from flowdis.training.principal import start_principal
 from flowdis.training.trainer import HeldOut, Sampler, Trainer, TrainingResult
 from flowdis.training.watchers import JsonLog, TensorBoardLog, Watcher
 
@@ -38,5 +39,6 @@ __all__ = [
     "report_flows",
     "save_checkpoint",
     "start_linear",
+    "start_principal",
     "traversals",
 ]

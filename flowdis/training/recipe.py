@@ -46,8 +46,10 @@ class Recipe:
         encoder_options: Keyword arguments of that kind.
         dim: The number D of latents.
         channels: Channels after each halving of resolution; chosen from the image's size where left out.
+        decoder: The kind of decoder.
         decoder_hidden: The width of the decoder's hidden linear layer.
         likelihood: The likelihood of pixels.
+        noise: Its scale, in units of pixel values, where it has one.
         supervision: Whether amounts are known, or inferred: see `LatentFlowConfig`.
         flows: How many flows are learned where they are inferred, named flow_1 and on; as many as transformations where
             left out.
@@ -69,8 +71,10 @@ class Recipe:
     encoder_options: Mapping[str, Any] = dataclass_field(default_factory=dict)
     dim: int = 64
     channels: tuple[int, ...] | None = None
+    decoder: str = "conv"
     decoder_hidden: int = 256
     likelihood: str = "bernoulli"
+    noise: float = 0.05
     supervision: str = "known"
     flows: int | None = None
 
@@ -89,12 +93,14 @@ class Recipe:
             channels=self.channels,
             encoder=self.encoder,
             encoder_options=self.encoder_options,
+            decoder=self.decoder,
             decoder_hidden=self.decoder_hidden,
             field=self.field,
             field_options=self.field_options,
             dynamics=self.dynamics,
             dynamics_options=self.dynamics_options,
             likelihood=self.likelihood,
+            noise=self.noise,
             supervision=self.supervision,
         )
         with torch.random.fork_rng(devices=[]):

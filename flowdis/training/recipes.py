@@ -50,6 +50,18 @@ RECIPES: dict[str, Recipe] = {
         ),
         likelihood="gaussian",
     ),
+    "pictures": Recipe(
+        "pictures",
+        orbit_motions(_DIGITS),
+        dim=192,
+        encoder="principal",
+        decoder="principal",
+        training=TrainingConfig(
+            batch_size=32, learning_rate=3e-3, ramp=0.1, weights=Weights(kl_initial=0.1, kl_path=0.1)
+        ),
+        likelihood="laplace",
+        noise=0.1,
+    ),
     "published": Recipe(
         "published",
         _UPRIGHT,
@@ -98,6 +110,9 @@ RECIPES: dict[str, Recipe] = {
 }
 """`demo` trains for edits of any pose; `factors` is the same in smaller batches, for images that cost more,
 and reads colours by a Gaussian likelihood.
+
+`pictures` is for one's own images, which differ in more ways than digits do: principal components and flows that are
+linear in them to begin with (`start_principal`), three times as many latents, and absolute differences of pixels.
 
 `published` trains from upright starts, one transformation at a time, over the amounts of the published protocol; slight
 leanings, turns and changes of size of the digit stand for the twelve times larger set of the published experiment.

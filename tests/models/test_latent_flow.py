@@ -200,6 +200,7 @@ def test_likelihoods_are_those_of_torch_distributions(name: str) -> None:
         theirs = images * mean.log() + (1 - images) * (1 - mean).log()
     else:
         mean = (output + 0.5).clamp(0, 1)
-        theirs = torch.distributions.Normal(output + 0.5, 0.2).log_prob(images)
+        kinds = {"gaussian": torch.distributions.Normal, "laplace": torch.distributions.Laplace}
+        theirs = kinds[name](output + 0.5, 0.2).log_prob(images)
     assert torch.allclose(likelihood.log_density(images, output, 0.2), theirs.sum((1, 2, 3)), rtol=1e-12)
     assert torch.allclose(likelihood.mean(output), mean, rtol=1e-12)
