@@ -131,6 +131,9 @@ def summary(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if "amounts" in ours[0]:
             for name in ("accuracy", "speed_correlation", "used"):
                 columns[name] = [found["amounts"][name] for found in ours]
+            columns["least_sequence_correlation"] = [
+                min(found["amounts"]["sequence_correlations"].values()) for found in ours
+            ]
             columns["least_correlation"] = [min(found["amounts"]["correlations"].values()) for found in ours]
             columns["predicted / identity"] = [_predicted(found) for found in ours]
         told = {name: (statistics.fmean(v), min(v), max(v)) for name, v in columns.items() if None not in v}
@@ -149,7 +152,15 @@ def _mean_error(found: dict[str, Any]) -> float:
 
 def text(table: Sequence[dict[str, Any]]) -> str:
     """The summary as lines of Markdown."""
-    names = ["accuracy", "speed_correlation", "least_correlation", "used", "predicted / identity", "published"]
+    names = [
+        "accuracy",
+        "speed_correlation",
+        "least_correlation",
+        "least_sequence_correlation",
+        "used",
+        "predicted / identity",
+        "published",
+    ]
     names += [*_PAIRS, "unequal / equal"]
     lines = ["| row | seeds | " + " | ".join(name.replace("_", " ") for name in names) + " |"]
     lines.append("|---" * (len(names) + 2) + "|")

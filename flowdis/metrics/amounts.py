@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from flowdis._checks import check_finite
@@ -30,6 +30,7 @@ __all__ = [
 
 _Inferred = Float[Tensor, "N K"]
 _True = Float[Tensor, "N F"]
+_Indices = Int[Tensor, "steps"]
 
 USED = 0.01
 """The share of steps from which on a flow counts as used."""
@@ -52,6 +53,8 @@ class AmountScores:
             steps in which the transformation moves, those of flows that run the other way round negated; None where no
             speed varies. It is negative where a flow takes the long way round, ever less of it for a faster motion.
         correlations: The same by transformation, None where its speed does not vary.
+        sequence_correlations: By transformation, the correlation of amounts summed over a sequence, over those in which
+            it moves: where each sequence has one speed, how well that is told by all of its steps.
         usage: By flow, the share of steps in which it is on.
         used: The share of flows that are on in a hundredth of the steps or more.
         table: The correlations of inferred with true amounts over all steps, with shape (K, F).
@@ -65,6 +68,7 @@ class AmountScores:
     switches: float
     speed_correlation: float | None
     correlations: Mapping[str, float | None]
+    sequence_correlations: Mapping[str, float | None]
     usage: Mapping[str, float]
     used: float
     table: tuple[tuple[float, ...], ...]
@@ -81,12 +85,20 @@ class AmountScores:
             "sizes": dict(self.sizes),
             "accuracies": dict(self.accuracies),
             "correlations": dict(self.correlations),
+            "sequence_correlations": dict(self.sequence_correlations),
             "usage": dict(self.usage),
             "table": [list(row) for row in self.table],
         }
 
 
-def match_amounts(inferred: _Inferred, true: _True, *, flows: Sequence[str], names: Sequence[str]) -> AmountScores:
+def match_amounts(
+    inferred: _Inferred,
+    true: _True,
+    *,
+    flows: Sequence[str],
+    names: Sequence[str],
+    sequences: _Indices | None = None,
+) -> AmountScores:
     """Matches flows to transformations so that amounts correlate most, and judges them.
 
     Names are matched for reporting alone. Where there are more flows than transformations, some stay unmatched, and
@@ -97,6 +109,8 @@ def match_amounts(inferred: _Inferred, true: _True, *, flows: Sequence[str], nam
         true: The true ones, with shape (N, F).
         flows: The names of the K flows.
         names: The names of the F transformations.
+        sequences: To which sequence each step belongs, counted from 0, with shape (N); each is one of its own where
+            left out.
 
     Raises:
         ValueError: if shapes or names do not match, there are fewer than two steps, or amounts are not finite.
@@ -109,6 +123,8 @@ def match_amounts(inferred: _Inferred, true: _True, *, flows: Sequence[str], nam
     if (tuple(inferred.shape), tuple(true.shape)) != wanted or len(inferred) < 2:
         got = f"{tuple(inferred.shape)} and {tuple(true.shape)}"
         raise ValueError(f"`inferred` and `true` must have shapes (N, {len(flows)}) and (N, {len(names)}), got {got}")
+    if sequences is not None and sequences.shape != inferred.shape[:1]:
+        raise ValueError(f"`sequences` must have shape ({len(inferred)},), got {tuple(sequences.shape)}")
     ours, theirs = (check_finite(n, t).double().cpu().numpy() for n, t in (("inferred", inferred), ("true", true)))
     table = _correlations(ours, theirs)
     rows, columns = linear_sum_assignment(-np.abs(table))
@@ -123,6 +139,7 @@ def match_amounts(inferred: _Inferred, true: _True, *, flows: Sequence[str], nam
     signed = {f: float((ours[:, k] * theirs[:, f]).sum()) for f, k in pairs}
     directed = {f: -ours[:, k] if signed[f] < 0 else ours[:, k] for f, k in pairs}
     speeds = {names[f]: _correlation(directed[f][moves[:, f]], theirs[moves[:, f], f]) for f, _ in pairs}
+    whole = speeds if sequences is None else _whole(directed, theirs, sequences.cpu().numpy(), names)
     varied = [value for value in speeds.values() if value is not None]
     usage = {flow: float(on[:, k].mean()) for k, flow in enumerate(flows)}
     return AmountScores(
@@ -134,6 +151,7 @@ def match_amounts(inferred: _Inferred, true: _True, *, flows: Sequence[str], nam
         switches=float(np.mean([(on[:, k] == moves[:, f]).mean() for f, k in pairs])),
         speed_correlation=float(np.mean(varied)) if varied else None,
         correlations=speeds,
+        sequence_correlations=whole,
         usage=usage,
         used=float(np.mean([share >= USED for share in usage.values()])),
         table=tuple(tuple(row) for row in table.tolist()),
@@ -143,7 +161,7 @@ def match_amounts(inferred: _Inferred, true: _True, *, flows: Sequence[str], nam
 @torch.no_grad()
 def inferred_amounts(
     model: LatentFlow, batches: Sequence[SequenceBatch], inferred: Sequence[SequenceBatch] | None = None
-) -> tuple[_Inferred, _True]:
+) -> tuple[_Inferred, _True, _Indices]:
     """The inferred and the true amounts of sequences, step by step, or under weak supervision of whole sequences.
 
     Arguments:
@@ -152,12 +170,13 @@ def inferred_amounts(
         inferred: What `inferred_sequences` makes of each of them, where that is there already.
 
     Returns:
-        The inferred amounts (N, K) and the true ones (N, F), each in its own units.
+        The inferred amounts (N, K) and the true ones (N, F), each in its own units, and to which sequence each
+        belongs (N).
 
     Raises:
         ValueError: if the model infers none.
     """
-    ours, theirs = [], []
+    ours, theirs, belongs, seen = [], [], [], 0
     inferred = [inferred_sequences(model, batch) for batch in batches] if inferred is None else inferred
     for batch, told in zip(batches, inferred, strict=True):
         true = batch.path.elapsed(batch.times.to(batch.amounts))
@@ -167,7 +186,10 @@ def inferred_amounts(
         else:
             ours.append(told.amounts.flatten(0, 1))
             theirs.append(true.diff(dim=0).flatten(0, 1))
-    return torch.cat(ours), torch.cat(theirs)
+        count = true.shape[1]
+        belongs.append(torch.arange(seen, seen + count).repeat(len(ours[-1]) // count))
+        seen += count
+    return torch.cat(ours), torch.cat(theirs), torch.cat(belongs)
 
 
 @torch.no_grad()
@@ -206,8 +228,8 @@ def amount_scores(
     """
     if not batches:
         raise ValueError("`batches` must hold at least one batch of sequences, got none")
-    ours, true = inferred_amounts(model, batches, inferred)
-    return match_amounts(ours, true.to(ours.device), flows=model.names, names=batches[0].names)
+    ours, true, belongs = inferred_amounts(model, batches, inferred)
+    return match_amounts(ours, true.to(ours.device), flows=model.names, names=batches[0].names, sequences=belongs)
 
 
 def matched(model: LatentFlow, scores: AmountScores, units: Mapping[str, Unit]) -> LatentFlow:
@@ -229,6 +251,18 @@ def matched(model: LatentFlow, scores: AmountScores, units: Mapping[str, Unit]) 
         if flow not in scores.matching.values():
             rows[flow], sized[flow] = {flow: 1.0}, model.units[flow]
     return mix(model, rows, sized)
+
+
+def _whole(
+    directed: Mapping[int, np.ndarray], theirs: np.ndarray, sequences: np.ndarray, names: Sequence[str]
+) -> dict[str, float | None]:
+    """The correlations of sums over sequences, of each transformation over those in which it moves."""
+    found = {}
+    for index, inferred in directed.items():
+        true, told = (np.bincount(sequences, column) for column in (theirs[:, index], inferred))
+        moves = np.bincount(sequences, theirs[:, index] != 0) > 0
+        found[names[index]] = _correlation(told[moves], true[moves])
+    return found
 
 
 def _correlations(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

@@ -112,11 +112,12 @@ def explain(
     batches = [sequences] if isinstance(sequences, SequenceBatch) else list(sequences)
     if not batches:
         raise ValueError("`sequences` must hold at least one batch, got none")
-    inferred, true = inferred_amounts(model, batches)
+    inferred, true, belongs = inferred_amounts(model, batches)
     names = batches[0].names
     scores = None
     if names != ("time",):
-        scores = match_amounts(inferred, true.to(inferred.device), flows=model.names, names=names)
+        told = true.to(inferred.device)
+        scores = match_amounts(inferred, told, flows=model.names, names=names, sequences=belongs)
     z = codes(model, batches[0].first[:shown])
     steps = 1 if model.config.supervision == "weak" else batches[0].length
     found = []

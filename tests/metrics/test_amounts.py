@@ -41,6 +41,19 @@ def test_directions_and_sizes_are_found() -> None:
     assert scores.speed_correlation == pytest.approx(1, abs=1e-6)  # the other way round, and told exactly
 
 
+def test_a_sequence_has_the_speed_of_its_steps_together() -> None:
+    speed = alone(500)
+    wobble = torch.tensor([0.5, -0.5])  # one step too fast, the next too slow
+    inferred = torch.cat([speed * (1 + w) for w in wobble]) * torch.tensor([1.0, -2.0, 1.0])
+    true, belongs = speed.repeat(2, 1), torch.arange(500).repeat(2)
+    scores = match_amounts(inferred, true, flows=FLOWS, names=NAMES, sequences=belongs)
+    assert scores.backwards == ("rotate",)
+    assert list(scores.sequence_correlations.values()) == pytest.approx([1.0] * 3)
+    assert all(value is not None and value < 0.7 for value in scores.correlations.values())
+    single = match_amounts(inferred, true, flows=FLOWS, names=NAMES)
+    assert single.sequence_correlations == single.correlations
+
+
 def test_the_long_way_round_is_told_by_its_sign() -> None:
     true = alone()
     around = torch.where(true > 0, (360 - 10 * true) / 350, 0.0)  # a turn of 10 degrees as one of -350
@@ -106,5 +119,7 @@ def test_matched_flows_run_as_what_they_are_matched_to() -> None:
 def test_shapes_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r"must have shapes \(N, 3\) and \(N, 2\), got \(300, 3\) and \(300, 3\)"):
         match_amounts(alone(), alone(), flows=FLOWS, names=NAMES[:2])
+    with pytest.raises(ValueError, match=r"`sequences` must have shape \(300,\), got \(2,\)"):
+        match_amounts(alone(), alone(), flows=FLOWS, names=NAMES, sequences=torch.arange(2))
     with pytest.raises(ValueError, match="`inferred` must be finite"):
         match_amounts(alone() / 0, alone(), flows=FLOWS, names=NAMES)
