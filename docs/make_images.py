@@ -15,6 +15,7 @@ IMAGES = Path(__file__).parent / "images"
 SCRIPTS = {
     "python docs/make_figures.py --model demo/model": ("edits.png", "portrait.png", "strip.png", "turning.gif"),
     "python docs/make_app.py": ("app.png",),
+    "python docs/make_explanation.py --model runs/found/model": ("found.png",),
     "python docs/make_moving.py": ("moving.png",),
     "python docs/make_scenes.py": ("rooms.png", "sprites.png"),
     "python docs/make_waves.py": (
