@@ -25,19 +25,35 @@ KINDS = {
     "wave": {"hidden": 8},
     "linear": {},
 }
+SMALL = (3, 8, 8)
+LARGE = (3, 70, 75)  # whose principal components are those of the shrunk image
 
 
-@pytest.mark.parametrize("field", KINDS)
-def test_exported_functions_agree_with_the_library_at_any_batch(field: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("field", "kind", "shape"),
+    [
+        *((field, "conv", SMALL) for field in KINDS),
+        ("helmholtz", "principal", SMALL),
+        ("helmholtz", "principal", LARGE),
+    ],
+)
+def test_exported_functions_agree_with_the_library_at_any_batch(
+    field: str, kind: str, shape: tuple[int, int, int], tmp_path: Path
+) -> None:
     import onnxruntime
 
-    config = replace(small_config(), field=field, field_options=KINDS[field])
+    config = replace(small_config(), field=field, field_options=KINDS[field], image_shape=shape)
+    if kind == "principal":
+        config = replace(config, encoder=kind, decoder=kind, likelihood="laplace")
     model = fd.LatentFlow(config, generator=torch.Generator().manual_seed(0)).eval()
+    for part in (model.encoder, model.decoder):
+        if isinstance(part, fd.models.PrincipalEncoder | fd.models.PrincipalDecoder):
+            part.components.fit(stills(9, *shape))
     export_model(model, tmp_path, format="both", steps=2)
     sessions = {name: onnxruntime.InferenceSession(tmp_path / f"{name}.onnx") for name in ("encode", "flow", "decode")}
     programs = {name: torch.export.load(tmp_path / f"{name}.pt2").module() for name in sessions}
     for batch in (1, 5):
-        images, amounts = stills(batch, 3, 8, 8), 0.3 * (stills(batch, 2) - 0.5)
+        images, amounts = stills(batch, *shape), 0.3 * (stills(batch, 2) - 0.5)
         z = fd.encode(model, images)
         with torch.no_grad():
             truth = model.transport(fd.Path(model.names, amounts.unsqueeze(0)), z).z[-1]
