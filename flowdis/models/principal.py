@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from einops import rearrange
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,6 +27,8 @@ from flowdis.models.posterior import Posterior
 from flowdis.models.topographic import TopographicEncoder
 
 __all__ = ["DECODERS", "ENCODERS", "PrincipalComponents", "PrincipalDecoder", "PrincipalEncoder"]
+
+_Small = Float[Tensor, "N C h w"]
 
 _SIDE = 64  # pixels; of larger images, components are those of the image made smaller
 _LEAST = 1e-3  # of the largest standard deviation: directions in which images do not differ are not blown up
@@ -57,7 +60,7 @@ class PrincipalComponents(nn.Module):
         """Sets the components to those of images; where there are fewer than D, the others stay zero.
 
         Arguments:
-            images: The images in [0, 1], with shape (N, C, H, W), N >= 2.
+            images: The images in [0, 1], with shape (N, C, H, W), N >= 2, or what `shrunk` made of them.
             seed: That of the directions from which the largest components are sought.
 
         Raises:
@@ -68,7 +71,7 @@ class PrincipalComponents(nn.Module):
         check_floating("images", images)
         if len(images) < 2:
             raise ValueError(f"`images` must be two or more, got {len(images)}")
-        small = self._shrunk(images).to(self.basis)
+        small = self.shrunk(images).to(self.basis)
         centre = small.mean(0)
         flat = (small - centre).flatten(1)
         count = min(len(self.basis), *flat.shape)
@@ -86,7 +89,7 @@ class PrincipalComponents(nn.Module):
     def codes(self, images: Images) -> Latent:
         """The codes (*, D) of images (*, C, H, W), each latent of standard deviation 1 over those fitted on."""
         batch = images.shape[:-3]
-        apart = (self._shrunk(images.reshape(-1, *images.shape[-3:])) - self.centre).flatten(1)
+        apart = (self.shrunk(images.reshape(-1, *images.shape[-3:])) - self.centre).flatten(1)
         return (apart @ self.basis.flatten(1).mT / self.scale).reshape(*batch, -1)
 
     def images(self, z: Latent) -> Images:
@@ -98,8 +101,11 @@ class PrincipalComponents(nn.Module):
             small = functional.interpolate(small, self.full, mode="bilinear", align_corners=False)
         return small.reshape(*batch, *small.shape[1:])
 
-    def _shrunk(self, images: Tensor) -> Tensor:
-        return images if self.factor == 1 else functional.avg_pool2d(images, self.factor, ceil_mode=True)
+    def shrunk(self, images: Images) -> _Small:
+        """The images (N, C, H, W) that components are of: as they are, or of means over squares of pixels."""
+        if images.shape[-2:] == self.small:
+            return images
+        return functional.avg_pool2d(images, self.factor, ceil_mode=True)
 
 
 class PrincipalEncoder(ConvEncoder):
@@ -127,7 +133,7 @@ class PrincipalEncoder(ConvEncoder):
         return Posterior(found.mean + self.components.codes(images), found.log_std)
 
     def start(self, images: Images, *, seed: int = 0) -> None:
-        """Sets the components from images (N, C, H, W), and the means of codes to what these make of an image."""
+        """Sets the components as `PrincipalComponents.fit` does, and codes to what these make of an image."""
         self.components.fit(images, seed=seed)
         _silence(self.head[-1])
 

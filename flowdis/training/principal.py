@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 
 from flowdis.fields import HelmholtzField
@@ -11,16 +13,16 @@ from flowdis.training.trainer import Sampler
 
 __all__ = ["start_principal"]
 
-_IMAGES = 4000
-_NUMBERS = 50_000_000  # of the images that components are found from, beside what D of them take
-_SEQUENCES = 2000
+_IMAGES, _SEQUENCES = 4000, 2000
+_AT_ONCE = 30_000_000  # pixels, over channels and frames
 
 
 def start_principal(model: LatentFlow, sequences: Sampler, *, seed: int = 0, quiet: bool = False) -> None:
     """Sets the linear parts of a new model from its training sequences; a model without such parts stays as it is.
 
     The encoder and the decoder begin as principal components of first frames, where they are of the kind "principal",
-    and Helmholtz fields with a linear part then as the linear flows that fit the codes of neighbouring frames best.
+    and Helmholtz fields with a linear part, where codes move without inertia by known amounts, then as the linear flows
+    that fit the codes of neighbouring frames best.
 
     Arguments:
         model: The new model, which is changed.
@@ -31,14 +33,16 @@ def start_principal(model: LatentFlow, sequences: Sampler, *, seed: int = 0, qui
     encoder, decoder = model.encoder, model.decoder
     if not isinstance(encoder, PrincipalEncoder) or not isinstance(decoder, PrincipalDecoder):
         return
-    generator = torch.Generator().manual_seed(seed)
-    count = min(_IMAGES, max(2 * model.dim, _NUMBERS // encoder.components.centre.numel()))
+    generator, pixels = torch.Generator().manual_seed(seed), prod(model.image_shape)
+    size = max(1, _AT_ONCE // pixels)
     first = [
-        sequences.sample(min(250, count - begin), generator=generator, frames=0).frames[0]
-        for begin in range(0, count, 250)
+        encoder.components.shrunk(sequences.sample(count, generator=generator, frames=0).frames[0])
+        for count in (min(size, _IMAGES - begin) for begin in range(0, _IMAGES, size))
     ]
     encoder.start(torch.cat(first).to(device=model.device, dtype=model.dtype), seed=seed)
     decoder.start(encoder)
-    if isinstance(model.fields, HelmholtzField) and model.fields.matrix is not None and model.amounts is None:
-        codes = CodeSequences(model, sequences, _SEQUENCES, generator=generator, quiet=quiet)
+    fields, still = model.fields, model.config.dynamics == "overdamped" and model.amounts is None
+    if isinstance(fields, HelmholtzField) and fields.matrix is not None and still:
+        size = max(1, size // 10)
+        codes = CodeSequences(model, sequences, _SEQUENCES, generator=generator, batch_size=size, quiet=quiet)
         start_linear(model, codes)
