@@ -131,9 +131,10 @@ def summary(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if "amounts" in ours[0]:
             for name in ("accuracy", "speed_correlation", "used"):
                 columns[name] = [found["amounts"][name] for found in ours]
-            columns["least_sequence_correlation"] = [
-                min(found["amounts"]["sequence_correlations"].values()) for found in ours
-            ]
+            if all("sequence_correlations" in found["amounts"] for found in ours):  # runs of older files have none
+                columns["least_sequence_correlation"] = [
+                    min(found["amounts"]["sequence_correlations"].values()) for found in ours
+                ]
             columns["least_correlation"] = [min(found["amounts"]["correlations"].values()) for found in ours]
             columns["predicted / identity"] = [_predicted(found) for found in ours]
         told = {name: (statistics.fmean(v), min(v), max(v)) for name, v in columns.items() if None not in v}
