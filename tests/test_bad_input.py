@@ -254,7 +254,7 @@ def test_a_full_or_locked_disk_is_told_before_training(
         (["--minutes", "0"], "`minutes` must be a finite number > 0, got 0"),
         (["--steps", "-1"], "`steps` must be"),
         (["--steps", "5", "--minutes", "1"], "`minutes` or `steps` must be given, got both"),
-        (["--recipe", "soup"], "`recipe` must be one of demo, factors, published, flow_factorized, vae"),
+        (["--recipe", "soup"], "`recipe` must be one of demo, factors, pictures, published, flow_factorized, vae"),
         (["--field", "magnetic"], "`field` must be one of potential"),
         (["--likelihood", "poisson"], "`likelihood` must be one of bernoulli"),
         (["--dim", "0"], "`dim` must be"),

@@ -71,13 +71,12 @@ class PrincipalComponents(nn.Module):
         check_floating("images", images)
         if len(images) < 2:
             raise ValueError(f"`images` must be two or more, got {len(images)}")
-        small = self.shrunk(images).to(self.basis)
+        small = self.shrunk(images).to(self.basis.dtype).cpu()  # as good on any device, by one source of numbers
         centre = small.mean(0)
         flat = (small - centre).flatten(1)
         count = min(len(self.basis), *flat.shape)
-        devices = [flat.device] if flat.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
             _, sizes, directions = torch.svd_lowrank(flat, q=min(count + 10, *flat.shape), niter=2)
         spread = sizes[:count] / len(flat) ** 0.5
         self.centre.copy_(centre)

@@ -203,5 +203,5 @@ def test_configs_of_before_there_was_a_choice_of_encoder_still_load(tmp_path: Pa
 
 
 def test_unknown_encoders_are_listed() -> None:
-    with pytest.raises(ValueError, match="`encoder` must be one of conv, topographic, got 'konv'"):
+    with pytest.raises(ValueError, match="`encoder` must be one of conv, principal, topographic, got 'konv'"):
         LatentFlowConfig((3, 8, 8), units_of(["hue"]), encoder="konv")

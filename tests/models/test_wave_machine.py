@@ -219,7 +219,7 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
         ({"dynamics": "lstm"}, "`dynamics` must be one of lattice, gru, got 'lstm'"),
         ({"read": "sideways"}, "`read` must be one of backwards, forwards"),
         ({"shown": "momenta"}, "`shown` must be one of positions, both"),
-        ({"likelihood": "laplace"}, "`likelihood` must be one of"),
+        ({"likelihood": "poisson"}, "`likelihood` must be one of"),
         ({"frames": 0}, "`frames` must be a finite number > 0, got 0"),
         ({"steps_per_frame": 0}, "`steps_per_frame` must be a finite number > 0"),
         ({"features": 7}, "`features` must be even, got 7"),
