@@ -26,8 +26,7 @@ from flowdis.metrics.amount_evaluation import evaluate_amounts
 from flowdis.metrics.batches import spread
 from flowdis.models import LatentFlow
 from flowdis.plots import Gallery, demo_figures, write_report
-from flowdis.training import TrainingResult
-from flowdis.training.principal import start_principal
+from flowdis.training import TrainingResult, start_principal
 from flowdis.training.recipes import Recipe
 
 __all__ = ["carry_out", "picture", "settings_of"]

@@ -51,8 +51,8 @@ class WaveMachineConfig:
         channels: Channels after each halving of resolution; chosen from the image's size where left out.
         features: The width of a frame's encoding.
         decoder_hidden: The width of the decoder's hidden linear layer, 0 for none.
-        likelihood: "bernoulli" or "gaussian".
-        noise: The scale of the Gaussian likelihood, in units of pixel values.
+        likelihood: A name in `LIKELIHOODS`: "bernoulli", "gaussian" or "laplace".
+        noise: The scale of the Gaussian likelihood and of Laplace's, in units of pixel values.
 
     Raises:
         ValueError: if a name is unknown or a number is out of range.
