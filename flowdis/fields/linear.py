@@ -15,6 +15,8 @@ from flowdis.fields.base import Divergence, FieldBank, Mix, Velocity, VelocityFi
 
 __all__ = ["ConstantField", "ConstantMix", "LinearField", "LinearMix"]
 
+_ROWS = 4096  # pairs whose regressors are held at a time
+
 
 @dataclass(frozen=True, eq=False)
 class LinearMix:
@@ -95,19 +97,28 @@ class LinearField(FieldBank):
 
     @classmethod
     def fit(
-        cls, names: Sequence[str], start: Tensor, end: Tensor, amounts: Tensor, *, ridge: float = 1e-4
+        cls,
+        names: Sequence[str],
+        start: Tensor,
+        end: Tensor,
+        amounts: Tensor,
+        *,
+        mean: Tensor | None = None,
+        ridge: float = 1e-4,
     ) -> LinearField:
-        r"""Fits the matrices to pairs of codes by least squares, all K together, by the midpoint rule.
+        r"""Fits the matrices to pairs of codes by least squares, all K together.
 
-        .. math:: \text{end} - \text{start} \approx \sum_k a_k A_k \, (\text{start} + \text{end}) / 2
+        .. math:: \text{end} - \text{start} = \sum_k a_k A_k \, \bar z
 
-        is exact to second order in the amounts, so pairs should be small steps.
+        holds exactly of linear flows, with the mean code :math:`\bar z` of the way. By default this is the mean of both
+        ends, which is exact to second order in the amounts, so that pairs should be small steps.
 
         Arguments:
             names: The K transformations.
             start: Codes before, with shape (N, D).
             end: Codes after, with shape (N, D).
             amounts: What was done between them, with shape (N, K).
+            mean: The mean code of each way, with shape (N, D), where more is known of it than its ends.
             ridge: The penalty on squared entries, relative to the regressors' mean square: 1e-4 shrinks the
                 matrices by about that factor.
 
@@ -120,9 +131,13 @@ class LinearField(FieldBank):
         bank = cls(names, start.shape[-1], generator=torch.Generator())
         count, dim = len(bank.names), bank.dim
         moved, steps = _pairs(bank.names, start, end, amounts, count * dim)
-        middle = (start.double() + end.double()) / 2
-        regressors = torch.einsum("nk,nd->nkd", steps, middle).flatten(1)
-        solved = _least_squares(regressors, moved, ridge)
+        middle = (start.double() + end.double()) / 2 if mean is None else _same("mean", mean, start).double()
+        gram, target = moved.new_zeros(count * dim, count * dim), moved.new_zeros(count * dim, dim)
+        for change, amount, code in zip(*(part.split(_ROWS) for part in (moved, steps, middle)), strict=True):
+            regressors = torch.einsum("nk,nd->nkd", amount, code).flatten(1)
+            gram += regressors.mT @ regressors
+            target += regressors.mT @ change
+        solved = _solved(gram, target, ridge)
         bank.matrix = nn.Parameter(solved.unflatten(0, (count, dim)).mT.to(start).contiguous())
         return bank
 
@@ -177,7 +192,7 @@ class ConstantField(FieldBank):
         """
         bank = cls(names, start.shape[-1], generator=torch.Generator())
         moved, steps = _pairs(bank.names, start, end, amounts, len(bank.names))
-        bank.direction = nn.Parameter(_least_squares(steps, moved, ridge).to(start))
+        bank.direction = nn.Parameter(_solved(steps.mT @ steps, steps.mT @ moved, ridge).to(start))
         return bank
 
     def bind(self, mix: Mix) -> VelocityField:
@@ -208,11 +223,18 @@ def _pairs(names: tuple[str, ...], start: Tensor, end: Tensor, amounts: Tensor, 
     return end.double() - start.double(), amounts.double().to(start.device)
 
 
-def _least_squares(regressors: Tensor, targets: Tensor, ridge: float) -> Tensor:
-    gram = regressors.mT @ regressors
+def _same(argument: str, codes: Tensor, start: Tensor) -> Tensor:
+    if codes.shape != start.shape:
+        raise ValueError(f"`{argument}` must have the shape {tuple(start.shape)} of `start`, got {tuple(codes.shape)}")
+    check_finite(argument, codes)
+    return codes
+
+
+def _solved(gram: Tensor, target: Tensor, ridge: float) -> Tensor:
+    """What least squares finds from products of regressors with themselves and with targets."""
     scale = gram.diagonal().mean() * check_positive("ridge", ridge, zero=True)
     gram = gram + scale * torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
     spectrum = torch.linalg.eigvalsh(gram)
     if bool(spectrum[0] <= 1e-12 * spectrum[-1]):
         raise ValueError("`amounts` and codes must tell the fields apart: the least squares problem is singular")
-    return torch.linalg.solve(gram, regressors.mT @ targets)
+    return torch.linalg.solve(gram, target)

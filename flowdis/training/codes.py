@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from flowdis._checks import check_positive
+from flowdis._types import Latent
 from flowdis.data.batch import CodePairs, SequenceBatch
 from flowdis.fields import HelmholtzField, LinearField
 from flowdis.models import LatentFlow
@@ -57,6 +58,7 @@ class CodeSequences:
         count: How many are drawn.
         generator: Where they and their motions come from.
         furthest: How many frames apart pairs are at most; any number where None.
+        speed: A factor on all amounts, for shorter motions than the sequences have.
         batch_size: How many are drawn and encoded at a time.
         quiet: Whether to show no progress bar.
 
@@ -79,6 +81,7 @@ class CodeSequences:
     count: int
     generator: torch.Generator
     furthest: int | None = 2
+    speed: float = 1.0
     batch_size: int = 250
     quiet: bool = False
     means: Float[Tensor, "F N D"] = field(init=False, repr=False)
@@ -89,6 +92,7 @@ class CodeSequences:
     def __post_init__(self) -> None:
         check_positive("count", self.count)
         check_positive("furthest", 1 if self.furthest is None else self.furthest)
+        check_positive("speed", self.speed)
         check_positive("batch_size", self.batch_size)
         training = [module for module in self.model.modules() if module.training]
         self.model.eval()
@@ -147,18 +151,28 @@ class CodeSequences:
             self.log_stds[last, rows],
         )
 
-    def neighbours(self) -> CodePairs:
-        """All pairs of neighbouring frames, forwards: the smallest steps that there are."""
-        count = len(self.times) - 1
-        rows = torch.arange(len(self), device=self.means.device).repeat(count)
-        first = torch.arange(count, device=self.means.device).repeat_interleave(len(self))
-        return CodePairs(
-            self.names,
-            self.means[first, rows],
-            self.means[first + 1, rows],
-            between(self.amounts[:, rows], self.times, first, first + 1),
-            self.log_stds[first + 1, rows],
-        )
+    def ways(self) -> tuple[CodePairs, Latent]:
+        """All short ways, forwards, and the mean code of each, with shape (N, D).
+
+        They go from every frame to the next but one, with means by Simpson's rule, where every frame lies halfway
+        between those beside it, and to the next frame elsewhere, with means of both ends.
+        """
+        halfway = self._halfway()
+        reach = 2 if halfway else 1
+        start, end = self.means[:-reach].flatten(0, 1), self.means[reach:].flatten(0, 1)
+        mean = (start + end) / 2
+        if halfway:
+            mean = mean / 3 + self.means[1:-1].flatten(0, 1) * 2 / 3
+        amounts = torch.cat([self._between(frame, frame + reach) for frame in range(len(self.times) - reach)], 1)
+        return CodePairs(self.names, start, end, amounts, self.log_stds[reach:].flatten(0, 1)), mean
+
+    def _halfway(self) -> bool:
+        steps = torch.stack([self._between(frame, frame + 1) for frame in range(len(self.times) - 1)]).sum(1)
+        return len(steps) > 1 and torch.allclose(steps[1:], steps[:-1], rtol=1e-4, atol=1e-6)
+
+    def _between(self, first: int, last: int) -> Float[Tensor, "S N K"]:
+        every = torch.ones(len(self), dtype=torch.long, device=self.means.device)
+        return between(self.amounts, self.times, first * every, last * every)
 
     @torch.no_grad()
     def _encoded(self) -> dict[str, Tensor]:
@@ -167,7 +181,8 @@ class CodeSequences:
         bar = tqdm(total=self.count, desc="encoding", unit="sequence", disable=self.quiet)
         with bar:
             for start in range(0, self.count, self.batch_size):
-                drawn = self.sequences.sample(min(self.batch_size, self.count - start), generator=self.generator)
+                size = min(self.batch_size, self.count - start)
+                drawn = self.sequences.sample(size, generator=self.generator, speed=self.speed)
                 batch = _checked(model, drawn)
                 posterior = model.encode(batch.frames.to(device=model.device, dtype=model.dtype))
                 means.append(posterior.mean)
@@ -183,24 +198,27 @@ class CodeSequences:
 
 
 @torch.no_grad()
-def start_linear(model: LatentFlow, codes: CodeSequences) -> None:
-    """Sets the fields of a model to the linear flows that fit neighbouring codes best, from which training goes on.
+def start_linear(model: LatentFlow, *codes: CodeSequences) -> None:
+    """Sets the fields of a model to the linear flows that fit its codes best, from which training goes on.
 
-    They are found by least squares at once; units that bend them start at nothing.
+    They are found by least squares at once, from all short ways in the codes; units that bend them start at nothing.
 
     Arguments:
         model: A model of Helmholtz fields with a linear part, which are changed.
-        codes: The codes of its own encoder.
+        codes: The codes of its own encoder, once or more.
 
     Raises:
-        ValueError: if the fields are others, or the pairs too few or without motion.
+        ValueError: if the fields are others, there are no codes, or the ways are too few or without motion.
     """
     bank = model.fields
     if not isinstance(bank, HelmholtzField) or bank.matrix is None:
         raise ValueError(f"`model` must have Helmholtz fields with a linear part, got {type(bank).__name__}")
-    pairs = codes.neighbours()
-    fitted = LinearField.fit(model.names, pairs.start, pairs.end, pairs.amounts.sum(0))
-    bank.matrix.copy_(fitted.matrix)
+    if not codes:
+        raise ValueError("`codes` must be one or more, got none")
+    ways = [each.ways() for each in codes]
+    start, end = (torch.cat([getattr(pairs, name) for pairs, _ in ways]) for name in ("start", "end"))
+    amounts, mean = torch.cat([pairs.amounts.sum(0) for pairs, _ in ways]), torch.cat([mean for _, mean in ways])
+    bank.matrix.copy_(LinearField.fit(model.names, start, end, amounts, mean=mean).matrix)
     bank.ridge.amplitude.zero_()
 
 

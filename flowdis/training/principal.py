@@ -13,7 +13,9 @@ from flowdis.training.trainer import Sampler
 
 __all__ = ["start_principal"]
 
-_IMAGES, _SEQUENCES = 4000, 2000
+_IMAGES = 4000
+_PER_ROW = 5  # sequences, of each speed, by rows of all matrices: with fewer, flows fit images rather than motions
+_SPEEDS = (1.0, 1 / 3)  # long motions tell how codes come round, short ones how fine detail turns
 _AT_ONCE = 30_000_000  # pixels, over channels and frames
 
 
@@ -22,7 +24,7 @@ def start_principal(model: LatentFlow, sequences: Sampler, *, seed: int = 0, qui
 
     The encoder and the decoder begin as principal components of first frames, where they are of the kind "principal",
     and Helmholtz fields with a linear part, where codes move without inertia by known amounts, then as the linear flows
-    that fit the codes of neighbouring frames best.
+    that fit codes on short ways best.
 
     Arguments:
         model: The new model, which is changed.
@@ -44,5 +46,9 @@ def start_principal(model: LatentFlow, sequences: Sampler, *, seed: int = 0, qui
     fields, still = model.fields, model.config.dynamics == "overdamped" and model.amounts is None
     if isinstance(fields, HelmholtzField) and fields.matrix is not None and still:
         size = max(1, size // 10)
-        codes = CodeSequences(model, sequences, _SEQUENCES, generator=generator, batch_size=size, quiet=quiet)
-        start_linear(model, codes)
+        count = _PER_ROW * len(model.names) * model.dim
+        codes = (
+            CodeSequences(model, sequences, count, generator=generator, speed=speed, batch_size=size, quiet=quiet)
+            for speed in _SPEEDS
+        )
+        start_linear(model, *codes)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -52,6 +54,25 @@ def test_linear_fit_is_of_second_order_in_the_amount() -> None:
     ]
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.05)
     assert errors[1] / errors[2] == pytest.approx(4, rel=0.05)
+
+
+def mean_code(shares: Iterable[float], weights: Iterable[float], amount: float) -> Tensor:
+    """The mean code of each way of `turned(amount)`, by quadrature."""
+    parts = (weight * turned(amount * share)[1] for share, weight in zip(shares, weights, strict=True))
+    return sum(parts, start=torch.zeros(()))
+
+
+def test_linear_fit_with_mean_codes_is_exact_for_long_ways() -> None:
+    truth = torch.stack([Rotation(0.8, dim=4).matrix, 0.4 * normal(4, 4, seed=7)])
+    start, end, amounts = turned(1.5)
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    exact = mean_code((nodes + 1) / 2, weights / 2, 1.5)
+    found = LinearField.fit(("turn", "push"), start, end, amounts, mean=exact, ridge=0.0).matrix.detach()
+    torch.testing.assert_close(found, truth, rtol=0, atol=1e-9)
+    # Simpson's rule is off by h^4 / 180 for half a way of h = 0.6 radians.
+    simpson = mean_code((0.0, 0.5, 1.0), (1 / 6, 2 / 3, 1 / 6), 1.5)
+    near = LinearField.fit(("turn", "push"), start, end, amounts, mean=simpson, ridge=0.0).matrix[0].detach()
+    assert 0 < float((near - truth[0]).norm() / truth[0].norm()) < 2 * 0.6**4 / 180
 
 
 def test_linear_fit_of_small_steps_flows_like_the_truth() -> None:
@@ -117,6 +138,14 @@ def test_fit_names_bad_values(kind: type[LinearField] | type[ConstantField]) -> 
         kind.fit(("a", "b"), start, end.clone().fill_(math.nan), amounts)
     with pytest.raises(ValueError, match="`ridge` must be a finite number >= 0, got -1"):
         kind.fit(("a", "b"), start, end, amounts, ridge=-1.0)
+
+
+def test_linear_fit_names_bad_means() -> None:
+    start, end, amounts = turned(0.1)
+    with pytest.raises(ValueError, match=r"`mean` must have the shape \(40, 4\) of `start`, got \(40, 3\)"):
+        LinearField.fit(("a", "b"), start, end, amounts, mean=end[:, :3])
+    with pytest.raises(ValueError, match="`mean` must be finite, got nan"):
+        LinearField.fit(("a", "b"), start, end, amounts, mean=end.clone().fill_(math.nan))
 
 
 @pytest.mark.parametrize(("fields", "dim"), [(2, 5), (4, 4), (6, 2)])

@@ -30,7 +30,7 @@ class Points:
     ) -> SequenceBatch:
         self.draws.append(batch_size)
         point = 0.3 * torch.randn(batch_size, 2, generator=generator).clamp(-1, 1)
-        sizes = 0.5 + torch.rand(batch_size, generator=generator)
+        sizes = speed * (0.5 + torch.rand(batch_size, generator=generator))
         rows = torch.tensor(self.amounts)[:, None] * sizes
         angles = 45 * DEGREE * torch.cat([torch.zeros(1, batch_size), rows.cumsum(0)])
         turned = torch.stack(
@@ -135,15 +135,40 @@ def test_flows_are_learned_from_codes_alone() -> None:
 def test_a_linear_truth_is_found_at_once() -> None:
     model = plane("helmholtz")
     codes = CodeSequences(model, Points((0.1, 0.1)), 50, generator=seeded(), quiet=True)
-    pairs = codes.neighbours()
-    assert len(pairs.start) == 100 and bool((pairs.amounts.sum((0, 2)) > 0).all())
+    pairs, mean = codes.ways()
+    assert len(pairs.start) == len(mean) == 50 and bool((pairs.amounts.sum((0, 2)) > 0).all())
     start_linear(model, codes)
     turn = 45 * DEGREE * torch.tensor([[0.0, -1.0], [1.0, 0.0]])
     z = torch.randn(20, 2, generator=seeded(3))
-    # The midpoint rule is off by a twelfth of the squared angle of a step, 7 degrees at most, and the ridge by 1e-4.
-    torch.testing.assert_close(model.fields["rotate"](z, 0.0), z @ turn.T, rtol=2e-3, atol=2e-3)
+    # Simpson's rule is off by h^4 / 180 for steps of h = 0.08, far below the ridge of 1e-4.
+    torch.testing.assert_close(model.fields["rotate"](z, 0.0), z @ turn.T, rtol=2e-4, atol=2e-4)
     with pytest.raises(ValueError, match="`model` must have Helmholtz fields with a linear part, got LinearField"):
         start_linear(plane(), codes)
+    with pytest.raises(ValueError, match="`codes` must be one or more, got none"):
+        start_linear(model)
+
+
+def test_uneven_motions_are_fitted_by_their_ends() -> None:
+    model = plane("helmholtz")
+    even, uneven = (
+        CodeSequences(model, Points(turns), 50, generator=seeded(), quiet=True) for turns in ((0.1, 0.1), (0.1, 0.05))
+    )
+    assert len(even.ways()[0].start) == 50
+    pairs, mean = uneven.ways()
+    assert len(pairs.start) == 100 and torch.equal(mean, (pairs.start + pairs.end) / 2)
+    start_linear(model, even, uneven)
+    turn = 45 * DEGREE * torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+    z = torch.randn(20, 2, generator=seeded(3))
+    # The mean of both ends is off by a twelfth of the squared angle of a step, 7 degrees at most, the ridge by 1e-4.
+    torch.testing.assert_close(model.fields["rotate"](z, 0.0), z @ turn.T, rtol=2e-3, atol=2e-3)
+
+
+def test_slower_codes_move_less() -> None:
+    model = plane()
+    whole, third = (
+        CodeSequences(model, Points((1.5,)), 20, generator=seeded(), speed=speed, quiet=True) for speed in (1.0, 1 / 3)
+    )
+    torch.testing.assert_close(third.amounts, whole.amounts / 3)
 
 
 def test_bad_input_is_named() -> None:
@@ -158,6 +183,8 @@ def test_bad_input_is_named() -> None:
             CodeSequences(model, sequences, count, generator=seeded(), quiet=True)
     with pytest.raises(ValueError, match="`furthest` must be"):
         CodeSequences(plane(), Points(), 5, generator=seeded(), furthest=0, quiet=True)
+    with pytest.raises(ValueError, match="`speed` must be"):
+        CodeSequences(plane(), Points(), 5, generator=seeded(), speed=0.0, quiet=True)
     codes = CodeSequences(plane(), Points(), 5, generator=seeded(), quiet=True)
     with pytest.raises(ValueError, match="`batch_size` must be at least 1"):
         codes.sample(0)
