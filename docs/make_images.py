@@ -33,9 +33,11 @@ RUNS = {
     "attributes.png": ("python examples/attributes.py --out RUN --minutes 6", "strips.png"),
     "baselines.png": ("flowdis evaluate --models runs/* --data sprites --out RUN", "table.png"),
     "forecast_two_body.png": ("flowdis forecast-demo --data two_body --seed 0 --out RUN", "figures/frames.png"),
+    "gan_found.png": ("python examples/discover.py --of gan --out RUN --locality 0.5", "strips.png"),
     "glyphs.png": ("python examples/glyphs.py --out RUN", "strips.png"),
     "rooms_at_once.png": ("flowdis report RUN", "strips/at_once.png"),
     "rooms_in_turn.png": ("flowdis report RUN", "strips/in_turn.png"),
+    "rooms_found.png": ("python examples/discover.py --of rooms --out RUN --locality 1", "strips.png"),
     "waves_couplings.png": ("python -m benchmarks.trained_waves --runs runs/* --out RUN", "couplings.png"),
 }
 """The pictures that are copied out of a run: the command that writes them, and their file in its folder RUN."""

@@ -47,12 +47,21 @@ def load_generator(file: Path) -> Generator:
     return generator.eval()
 
 
+class Spread(nn.Module):
+    """Adds a map of how much a batch differs, so that a generator of one colour is found out (Karras et al. 2018)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        spread = (features.var(0, correction=0) + 1e-8).sqrt().mean()
+        return torch.cat([features, spread.expand(len(features), 1, *features.shape[2:])], 1)
+
+
 def critic() -> nn.Sequential:
     """Tells digits from what the generator makes; spectral norms keep it smooth (Miyato et al. 2018, 1802.05957)."""
-    widths = (3, 24, 48)
+    widths = (3, 32, 64)
     layers: list[nn.Module] = []
     for before, after in zip(widths, widths[1:], strict=False):
         layers += [spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1)), nn.LeakyReLU(0.1)]
+    layers += [Spread(), spectral_norm(nn.Conv2d(widths[-1] + 1, widths[-1], 3, padding=1)), nn.LeakyReLU(0.1)]
     return nn.Sequential(*layers, nn.Flatten(), spectral_norm(nn.Linear(widths[-1] * 64, 1)))
 
 

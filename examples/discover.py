@@ -24,6 +24,7 @@ from flowdis.models import CodeDensity, ModuleDecoder
 from flowdis.objectives import Draw
 from flowdis.training import TrainingConfig
 from flowdis.training.discovery import Discovered, discover
+from flowdis.training.discovery_objective import Discovery
 from flowdis.training.found_flows import report_flows, traversals
 
 _ROOM, _LATENTS = 32, 10  # pixels of a side, and numbers of a code
@@ -124,6 +125,7 @@ def main() -> None:
     parser.add_argument("--field", choices=tuple(fd.FIELDS), default="helmholtz")
     parser.add_argument("--minutes", type=float, default=3.0, help="of finding flows")
     parser.add_argument("--steps", type=int, default=None, help="of finding flows, in place of minutes")
+    parser.add_argument("--locality", type=float, default=0.0, help="the weight of how much of an image changes")
     parser.add_argument("--generator-minutes", type=float, default=4.0, help="of training what is not there")
     parser.add_argument("--pairs", type=int, default=10_000, help="of images that the score is measured on")
     parser.add_argument("--seed", type=int, default=0)
@@ -141,6 +143,7 @@ def main() -> None:
         field=options.field,
         field_options=_OPTIONS.get(options.field, {"hidden": 64}),
         likelihood=subject.likelihood,
+        objective=Discovery(locality_weight=options.locality),
         training=training,
         checkpoint=options.out / "flows.pt",
     )

@@ -21,6 +21,7 @@ from flowdis.training.discovery_terms import (
     density_cost,
     image_strengths,
     likeness_cost,
+    locality_cost,
     reading_costs,
     strength_cost,
 )
@@ -93,17 +94,21 @@ class Discovery(Objective):
     .. math:: -E \big[ \log q(k | x, x') + \log q(a | k, x, x') \big]
               + \alpha \sum_k \Big( \log \frac{R_k}{R_*} \Big)^2 / K
               + \beta \, KL\big( (\phi_k^a)_\# p \,\|\, p \big)
+              + \gamma \, E \log \rho(x, x')
 
     with k uniform, x the decoded image of a code z of density p, x' that of :math:`\phi_k^a(z)`. The first term is,
     but for constants, a lower bound of the information that pairs of images hold on flow and amount (Barber and Agakov
     2003). Fields and reader lower it together; the decoder stays as it is. At first the reader knows nothing, and flows
-    that begin alike would stay so; until it has learned, their directions are driven apart.
+    that begin alike would stay so; until it has learned, their directions are driven apart. The last term, off unless
+    asked for, is the share of pixels that change (`locality_cost`): mixtures of two things in two places are told apart
+    as well as each alone, but change more of the image.
 
     Arguments:
         strength: How much an amount of 1 changes an image, as the root mean square, in units of the distance of two
             independent images.
         strength_weight: The weight alpha of the strengths.
         density_weight: The weight beta of the divergence from where codes live.
+        locality_weight: The weight gamma of the share of the image that changes; 0 where flows may change all of it.
         amount_noise: The standard deviation s of q(a | k, x, x').
         context: Whether the reader sees the first image beside the difference.
         solver_steps: Runge-Kutta steps of an amount.
@@ -123,6 +128,7 @@ class Discovery(Objective):
     strength: float = 0.4
     strength_weight: float = 1.0
     density_weight: float = 0.3
+    locality_weight: float = 0.0
     amount_noise: float = 0.5
     context: bool = False
     solver_steps: int = 2
@@ -132,7 +138,7 @@ class Discovery(Objective):
     def __post_init__(self) -> None:
         for name in ("strength", "amount_noise", "solver_steps", "learning_rate"):
             check_positive(name, getattr(self, name))
-        for name in ("strength_weight", "density_weight", "listening"):
+        for name in ("strength_weight", "density_weight", "locality_weight", "listening"):
             check_positive(name, getattr(self, name), zero=True)
 
     def frames(self, wanted: int) -> int | None:
@@ -196,6 +202,8 @@ class Discovery(Objective):
         }
         heard = ramp(self.listening, progress)
         weights = {"flow": heard, "amount": heard, "strength": self.strength_weight, "density": self.density_weight}
+        if self.locality_weight:
+            terms["locality"], weights["locality"] = locality_cost(before, after), self.locality_weight
         if heard < 1:
             each = torch.eye(len(model.names)).to(batch.codes).unsqueeze(1)
             terms["likeness"] = likeness_cost(model.fields(each)(batch.codes, 0.0))

@@ -12,7 +12,15 @@ from flowdis._types import Latent, Scalar
 from flowdis.metrics.networks import shrink, small_network
 from flowdis.models import CodeDensity
 
-__all__ = ["PairReader", "density_cost", "image_strengths", "likeness_cost", "reading_costs", "strength_cost"]
+__all__ = [
+    "PairReader",
+    "density_cost",
+    "image_strengths",
+    "likeness_cost",
+    "locality_cost",
+    "reading_costs",
+    "strength_cost",
+]
 
 _Images = Float[Tensor, "B C H W"]
 _PerFlow = Float[Tensor, "B K"]
@@ -21,6 +29,7 @@ _Numbers = Float[Tensor, "B"]
 
 _GAIN = 8.0  # differences of images are small beside images
 _ALIKE = 1e-3  # what keeps the cost of parallel directions, and of more of them than dimensions, finite
+_UNSEEN = 1e-8  # of squared changes of pixels, in [0, 1]: a root has no slope at 0
 _LEAST = 1e-3  # of the wanted strength: below it, a flow that stands still is pulled no harder
 
 
@@ -132,6 +141,22 @@ def likeness_cost(velocities: Float[Tensor, "K *batch D"]) -> Scalar:
     directions = functional.normalize(velocities, dim=-1)
     cosines = torch.einsum("k...d,l...d->...kl", directions, directions)
     return -0.5 * torch.logdet(cosines + _ALIKE * torch.eye(len(velocities)).to(cosines))
+
+
+def locality_cost(before: _Images, after: _Images) -> _Numbers:
+    r"""How much of an image changes, as the logarithm of a share, with shape (B).
+
+    .. math:: \log \frac{(\sum_p d_p)^2}{P \sum_p d_p^2}
+
+    with :math:`d_p` the length of the change of pixel p over its channels. It is :math:`\log (M / P)` where M of P
+    pixels change alike and the others stay: 0 at most. The share is known as the participation ratio.
+
+    Arguments:
+        before: Images, with shape (B, C, H, W).
+        after: What they become, shaped like `before`.
+    """
+    squares = (after - before).square().sum(1).flatten(1) + _UNSEEN
+    return 2 * squares.sqrt().mean(1).log() - squares.mean(1).log()
 
 
 def reading_costs(

@@ -53,7 +53,7 @@ RECIPES: dict[str, Recipe] = {
     "pictures": Recipe(
         "pictures",
         orbit_motions(_DIGITS),
-        dim=192,
+        dim=384,
         encoder="principal",
         decoder="principal",
         training=TrainingConfig(
@@ -112,7 +112,7 @@ RECIPES: dict[str, Recipe] = {
 and reads colours by a Gaussian likelihood.
 
 `pictures` is for one's own images, which differ in more ways than digits do: principal components and flows that are
-linear in them to begin with (`start_principal`), three times as many latents, and absolute differences of pixels.
+linear in them to begin with (`start_principal`), six times as many latents, and absolute differences of pixels.
 
 `published` trains from upright starts, one transformation at a time, over the amounts of the published protocol; slight
 leanings, turns and changes of size of the digit stand for the twelve times larger set of the published experiment.

@@ -166,6 +166,17 @@ def test_directions_are_driven_apart_until_the_reader_is_heard() -> None:
         assert ("likeness" in bound.terms) == (heard < 1)
 
 
+def test_how_much_of_an_image_changes_counts_where_asked_for() -> None:
+    model = untrained()
+    batch = CodeFlows(model, PRIOR).sample(8, generator=seeded())
+    bounds = []
+    for objective in (Discovery(), Discovery(locality_weight=2.0)):
+        bounds.append(objective(model, batch, parts=objective.parts(model, seeded())))
+    plain, local = bounds
+    assert set(local.terms) - set(plain.terms) == {"locality"} and bool((local.terms["locality"] < 0).all())
+    torch.testing.assert_close(local.loss, plain.loss + 2 * local.terms["locality"].mean())
+
+
 def test_one_flow_at_a_time_moves_by_amounts_of_either_sign() -> None:
     sampler = CodeFlows(untrained(), PRIOR, least=0.5, reach=2.0)
     batch = sampler.sample(400, generator=seeded(), speed=0.5)
@@ -235,6 +246,7 @@ def test_an_encoder_is_learned_from_the_decoder_s_own_images() -> None:
         (lambda: discover(Bar(), PRIOR, likelihood="x"), ValueError, "`likelihood` must be one of"),
         (lambda: Discovery(strength=0.0), ValueError, "`strength` must be a finite number > 0, got 0"),
         (lambda: Discovery(density_weight=-1.0), ValueError, "`density_weight` must be a finite number >= 0"),
+        (lambda: Discovery(locality_weight=-1.0), ValueError, "`locality_weight` must be a finite number >= 0"),
         (lambda: CodeFlows(untrained(), CodeDensity.prior(3)), ValueError, "must be over D=2 latents, got 3"),
         (lambda: CodeFlows(untrained(), PRIOR, least=2.0), ValueError, "`least` must be at most `reach`, got 2.0"),
         (

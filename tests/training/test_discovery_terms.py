@@ -18,6 +18,7 @@ from flowdis.training.discovery_terms import (
     density_cost,
     image_strengths,
     likeness_cost,
+    locality_cost,
     reading_costs,
     strength_cost,
 )
@@ -183,3 +184,28 @@ def test_bad_input_is_named() -> None:
         image_strengths(images, images + 1, torch.zeros(3).long(), torch.ones(3), 1)
     with pytest.raises(ValueError, match="`wanted` must be a finite number > 0, got 0"):
         strength_cost(torch.ones(2), 0.0)
+
+
+@pytest.mark.parametrize("changed", [1, 3, 16])
+def test_locality_is_the_logarithm_of_the_share_of_pixels_that_change_alike(changed: int) -> None:
+    before = normal(5, 3, 4, 4).sigmoid()
+    change = torch.zeros(5, 3, 16, dtype=DOUBLE)
+    change[..., :changed] = functional.normalize(normal(5, 3, changed, seed=1), dim=1)
+    cost = locality_cost(before, before + 0.5 * change.unflatten(-1, (4, 4)))
+    # Pixels that stay count as changed by 1e-4, so that the share is 1 + 2 (16 - M) / M * 2e-4 times too large at most.
+    torch.testing.assert_close(cost, torch.full((5,), math.log(changed / 16), dtype=DOUBLE), rtol=0, atol=1.3e-2)
+
+
+def test_locality_has_a_finite_slope_where_nothing_changes() -> None:
+    before = normal(2, 3, 4, 4).requires_grad_()
+    cost = locality_cost(before, before.detach())
+    cost.sum().backward()
+    assert cost.abs().max() < 1e-12 and before.grad is not None and bool(before.grad.isfinite().all())
+
+
+def test_changes_in_two_places_cost_more_than_in_either() -> None:
+    before, left, right = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    left[..., :2], right[..., 2:] = 1.0, 0.5
+    one, other, both = (locality_cost(before, change).item() for change in (left, right, left + right))
+    assert one == pytest.approx(math.log(0.5), abs=1e-3) and other == pytest.approx(math.log(0.5), abs=1e-3)
+    assert both == pytest.approx(math.log(0.75**2 / 0.625), abs=1e-6)
