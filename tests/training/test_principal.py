@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
+import pytest
 import torch
 
-from flowdis.data import digits
+from flowdis.data import SequenceBatch, TransformSequences, digits
 from flowdis.metrics import equivariance_error
-from flowdis.training import start_principal
+from flowdis.training import principal, start_principal
 from flowdis.training.recipes import recipe
 
 
@@ -32,3 +34,26 @@ def test_models_of_other_kinds_stay_as_they_are() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     start_principal(model, chosen.sequences(digits()[0][:20]), quiet=True)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@dataclass
+class Counted:
+    """Sequences that count how many were drawn whole."""
+
+    sequences: TransformSequences
+    whole: int = 0
+
+    def sample(self, batch_size: int, *, frames: int | None = None, **options: Any) -> SequenceBatch:
+        self.whole += batch_size if frames is None else 0
+        return self.sequences.sample(batch_size, frames=frames, **options)
+
+
+@pytest.mark.parametrize(("most", "wanted"), [(10**9, 2 * 5 * 8), (2 * 9 * 12 * 3 * 28 * 28, 2 * 12), (0, 2 * 8)])
+def test_linear_flows_are_begun_from_as_many_sequences_as_their_rows_and_pixels_ask_for(
+    most: int, wanted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(principal, "_IN_ALL", most)
+    chosen = replace(recipe("pictures"), dim=8).with_transformations(("rotate",))
+    counted = Counted(chosen.sequences(digits()[0][:20]))
+    start_principal(chosen.model((3, 28, 28)), counted, quiet=True)
+    assert counted.whole == wanted + 1
